@@ -1,0 +1,69 @@
+# Every command that a person or CI runs. `make` prints this list.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run fmt lint types imports test cov schema schema-check migration migration-check build check clean
+
+##@ Start
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make the virtual environment and install everything into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Start everything with demo data on http://127.0.0.1:8000
+	@$(BIN)/aibridge demo
+
+run: $(STAMP) ## Start the server (settings: AIBRIDGE_…)
+	@$(BIN)/aibridge serve
+
+##@ Check
+fmt: $(STAMP) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+lint: $(STAMP) ## Look for faults and for unformatted code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+
+types: $(STAMP) ## Check the types with mypy (strict) and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+imports: $(STAMP) ## Check that imports go one way
+	@$(BIN)/lint-imports
+
+test: $(STAMP) ## Set up and run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+cov: $(STAMP) ## Run all tests and report what they do not reach
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage report --show-missing --skip-covered
+
+check: lint types imports schema-check migration-check test ## All of the above: what a change must pass
+
+##@ Make
+schema: $(STAMP) ## Print the SDL into schema.graphql
+	@$(BIN)/aibridge schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+schema-check: $(STAMP) ## Compare schema.graphql with the types
+	@$(BIN)/aibridge schema | diff - schema.graphql
+
+migration: $(STAMP) ## Write a new migration from the tables (m="what it does")
+	@$(BIN)/python -m db.migrations.tool revision "$(m)"
+
+migration-check: $(STAMP) ## Compare the migrations with the tables
+	@$(BIN)/python -m db.migrations.tool check
+
+build: $(STAMP) ## Build the wheel and the source archive into dist/
+	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build
+
+clean: ## Remove what can be made again
+	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,226 @@
+"""Connections: a pool of them, and one read-only snapshot for each operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import asyncpg
+import orjson
+
+from db.errors import (
+    DatabaseError,
+    DatabaseUnavailableError,
+    InvalidTextError,
+    StatementTimeoutError,
+)
+from db.statement import Statement
+from db.url import for_asyncpg
+
+# A row by position or by column name; asyncpg ships no types.
+Record: TypeAlias = Any
+
+_UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, pool: asyncpg.Pool, *, acquire_timeout: float) -> None:
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 10,
+        acquire_timeout: float = 5.0,
+        statement_timeout: float = 30.0,
+        statement_cache_size: int = 1024,
+    ) -> Database:
+        """Make the pool. No connection is opened yet: the database may be away at this moment.
+
+        Args:
+            url: `postgresql://…`.
+            pool_size: Connections at most.
+            acquire_timeout: Seconds to wait for a free connection.
+            statement_timeout: Seconds that PostgreSQL lets one statement run.
+            statement_cache_size: Prepared statements kept by a connection; 0 for pgbouncer in
+                transaction mode before 1.21.
+        """
+        pool = asyncpg.create_pool(
+            for_asyncpg(url),
+            min_size=0,
+            max_size=pool_size,
+            timeout=acquire_timeout,
+            command_timeout=statement_timeout + 5.0,
+            statement_cache_size=statement_cache_size,
+            init=_init_connection,
+            server_settings={
+                "application_name": "aibridge",
+                "statement_timeout": str(int(statement_timeout * 1000)),
+                "timezone": "UTC",
+                # The planner's compiler costs more than it brings for statements of milliseconds.
+                "jit": "off",
+            },
+        )
+        await pool
+        return cls(pool, acquire_timeout=acquire_timeout)
+
+    async def close(self) -> None:
+        """Close all connections; statements that still run are given a second."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 1.0)
+        except TimeoutError:
+            self._pool.terminate()
+
+    def snapshot(self) -> Snapshot:
+        """Return a read-only view of the database as it is at the first statement."""
+        return Snapshot(self)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Lend a connection for writing; errors come as `DatabaseError`."""
+        connection = await self._acquire()
+        try:
+            yield connection
+        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+            raise translated(error) from error
+        finally:
+            await self._release(connection)
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self._pool.acquire(timeout=self._acquire_timeout)
+        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+            raise translated(error) from error
+
+    async def _release(self, connection: Any) -> None:
+        # The pool drops a connection that broke; there is nothing to tell the caller.
+        try:
+            await asyncio.shield(self._pool.release(connection, timeout=1.0))
+        except (asyncpg.PostgresError, *_UNAVAILABLE):
+            connection.terminate()
+
+
+class Snapshot:
+    """One REPEATABLE READ, READ ONLY transaction, from the first statement to the block's end.
+
+    Statements of one operation may be asked for at once; they run one after the other on the
+    one connection, so that every level of an answer tells of the same moment.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self._lock = asyncio.Lock()
+        self._failure: DatabaseError | None = None
+        self.statements = 0
+        self.rows = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # The pool's own reset rolls back, which is how a transaction that only read ends.
+            await self._database._release(connection)  # noqa: SLF001
+
+    async def fetch(
+        self, statement: Statement, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Record]:
+        """Run the statement and return its rows.
+
+        Raises:
+            InvalidTextError: A text parameter holds what PostgreSQL can't; nothing was run.
+            StatementTimeoutError: It took too long; the snapshot can't be used any more.
+            DatabaseUnavailableError: The connection can't be had or was lost; likewise.
+        """
+        arguments = statement.arguments(parameters or {})
+        for argument in arguments:
+            _refuse_invalid_text(argument)
+        async with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                if self._connection is None:
+                    self._connection = await self._begin()
+                rows: Sequence[Record] = await self._connection.fetch(statement.sql, *arguments)
+            except DatabaseError as error:
+                self._failure = error
+                raise
+            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+                self._failure = translated(error)
+                raise self._failure from error
+            self.statements += 1
+            self.rows += len(rows)
+            return rows
+
+    async def _begin(self) -> Any:
+        connection = await self._database._acquire()  # noqa: SLF001
+        try:
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        except BaseException:
+            await self._database._release(connection)  # noqa: SLF001
+            raise
+        return connection
+
+
+def translated(error: Exception) -> DatabaseError:
+    """Return the error of asyncpg as one of ours."""
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return StatementTimeoutError(str(error))
+    if isinstance(error, _UNAVAILABLE):
+        return DatabaseUnavailableError(f"{type(error).__name__}: {error}")
+    return DatabaseError(f"{type(error).__name__}: {error}")
+
+
+def _refuse_invalid_text(value: object) -> None:
+    if isinstance(value, str):
+        if "\0" in value or not _is_unicode(value):
+            raise InvalidTextError(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_invalid_text(item)
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def _init_connection(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="text",
+        encoder=lambda value: orjson.dumps(value).decode(),
+        decoder=orjson.loads,
+    )

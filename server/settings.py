@@ -1,0 +1,116 @@
+"""Every setting, once: its name, type, default and meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.url import for_asyncpg, without_password
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is one sentence that names it."""
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    for_asyncpg(value.get_secret_value())
+    return value
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+
+
+def _default_data_dir() -> Path:
+    return platformdirs.user_data_path("aibridge")
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read from `AIBRIDGE_…` variables; frozen once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AIBRIDGE_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    # Database
+    database_url: DatabaseUrl | None = Field(
+        None, description="PostgreSQL to use, postgresql://…; without one the embedded PostgreSQL."
+    )
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Folder of the embedded PostgreSQL; default: the platform's user data folder.",
+    )
+    auto_migrate: bool | None = Field(
+        None,
+        description="Migrate the database at start; default: only the embedded one.",
+    )
+    pool_size: int = Field(10, ge=1, le=1000, description="Database connections of one process.")
+    pool_timeout: float = Field(
+        5.0, gt=0, description="Seconds that a request waits for a database connection."
+    )
+    statement_cache_size: int = Field(
+        1024,
+        ge=0,
+        description="Prepared statements kept by a connection; 0 behind a transaction pooler.",
+    )
+
+    # Server
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that serve.")
+    shutdown_grace: float = Field(
+        10.0, ge=0, description="Seconds that running requests may take to finish at a stop."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important level that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto`: lines for people on a terminal, else JSON."
+    )
+
+    # Access
+    enabled: bool = Field(True, description="Off: every route of the product answers 403.")
+    member_access: Literal["none", "own"] = Field(
+        "none",
+        description="What a user without the role owner or auditor may read: nothing, or own rows.",
+    )
+
+    # GraphQL
+    max_page_size: int = Field(
+        1000, ge=1, le=10_000, description="The largest `first` or `last` of a connection."
+    )
+    operation_timeout: float = Field(
+        30.0, gt=0, description="Seconds that one GraphQL operation or REST request may take."
+    )
+    max_body_bytes: int = Field(
+        1024 * 1024, ge=1024, description="The largest body of a GraphQL request."
+    )
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; values given (not None) win over it.
+
+    Raises:
+        SettingsError: One setting is wrong; the message is one sentence that names it.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "AIBRIDGE_" + "_".join(str(part) for part in first["loc"]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {reason[:1].lower()}{reason[1:]}.") from None
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Return the settings as they may be printed, by variable name; secrets are hidden."""
+    result = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name.endswith("database_url") and value is not None:
+            value = without_password(value.get_secret_value())
+        result[f"AIBRIDGE_{name.upper()}"] = "" if value is None else str(value)
+    return result

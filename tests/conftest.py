@@ -1,0 +1,63 @@
+"""A real PostgreSQL for every test: one server, a migrated template, a clone for each test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+# The embedded server's package warns where the machine has no runtime folder: no concern here.
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+
+from db import embedded  # noqa: E402
+from db.database import Database  # noqa: E402
+from db.migrations import tool  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server: AIBRIDGE_TEST_DATABASE_URL, else an embedded one without durability."""
+    given = os.environ.get("AIBRIDGE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder = tmp_path_factory.mktemp("postgres")
+    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    with embedded.running(Path(folder) / "pg", options | {"max_connections": "200"}) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> str:
+    """The name of a migrated, empty database; nobody is connected to it."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    await tool.upgrade(await embedded.database_url(postgres, name))
+    return name
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    connection = await asyncpg.connect(postgres)
+    try:
+        await connection.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'
+        )
+        yield postgres.replace("/postgres?", f"/{name}?")
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool of connections to a migrated, empty database of this test's own."""
+    database = await Database.open(database_url, pool_size=5)
+    yield database
+    await database.close()
