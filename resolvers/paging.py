@@ -1,0 +1,214 @@
+"""Pages of lists: the arguments of a connection, the page that comes back, and its cursors.
+
+A cursor is opaque to clients: a version, a digest of the list that it belongs to (its order, filter
+and parent), and the sort key of its row. It names a position, not a row: it stays good when the row
+is gone, and rows that came since do not shift it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+
+from resolvers.asking import Ask
+from resolvers.errors import BadUserInputError
+
+T = TypeVar("T")
+
+# The page size where neither `first` nor `last` is given.
+DEFAULT_PAGE_SIZE = 50
+
+_VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+SortKey = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageArgs:
+    """The four arguments of a connection, as the client gave them."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Checked page arguments: how many rows, from which end, between which sort keys."""
+
+    size: int
+    backward: bool
+    after: SortKey | None
+    before: SortKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageEdge(Generic[T]):
+    """A row and its position in the list."""
+
+    cursor: str
+    node: T
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """What Relay asks of a page."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A slice of a list in list order, whatever the direction in which it was read.
+
+    Attributes:
+        nodes: The rows.
+        edges: The rows with their cursors.
+        page_info: Whether there is more on either side.
+        count: How to learn the length of the whole list; made only when asked for.
+    """
+
+    nodes: Sequence[T]
+    edges: Sequence[PageEdge[T]]
+    page_info: PageInfo
+    count: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering(Generic[T]):
+    """The total order of one list: its name, the types of its sort key, and a row's own.
+
+    Attributes:
+        name: Distinguishes this list's cursors from those of other lists.
+        types: The types of the values in the sort key: datetime, str or UUID.
+        key: Reads the sort key of a row.
+    """
+
+    name: str
+    types: tuple[type, ...]
+    key: Callable[[T], SortKey]
+
+
+def window(args: PageArgs, ordering: Ordering[Any], of: object, max_size: int) -> Window:
+    """Check the arguments of a connection.
+
+    Args:
+        args: As the client gave them.
+        ordering: The order of the list.
+        of: What the list is of (filter, parent): a cursor of another is refused. Its `repr` counts.
+        max_size: The largest page allowed.
+
+    Raises:
+        BadUserInputError: A size is out of range, both are given, or a cursor is not of this list.
+    """
+    for name, value in (("first", args.first), ("last", args.last)):
+        if value is not None and not 0 <= value <= max_size:
+            raise BadUserInputError(
+                f"`{name}` must be between 0 and {max_size} (AIBRIDGE_MAX_PAGE_SIZE), not {value}."
+            )
+    if args.first is not None and args.last is not None:
+        raise BadUserInputError("Give `first` or `last`, not both.")
+    backward = args.last is not None
+    size = args.last if backward else args.first
+    digest = digest_of(ordering, of)
+    return Window(
+        size=min(DEFAULT_PAGE_SIZE, max_size) if size is None else size,
+        backward=backward,
+        after=_decode(args.after, "after", ordering, digest),
+        before=_decode(args.before, "before", ordering, digest),
+    )
+
+
+def page_of(
+    rows: Sequence[T], window: Window, ordering: Ordering[T], of: object, count: Ask
+) -> Page[T]:
+    """Make a page of what a query returned.
+
+    Args:
+        rows: At most `window.size + 1` rows, in the direction of reading: the one too many says
+            that there is more.
+        window: The window that was read.
+        ordering: The order of the list.
+        of: What the list is of, as for `window`.
+        count: How to learn the length of the whole list.
+    """
+    more = len(rows) > window.size
+    nodes = list(rows[: window.size])
+    if window.backward:
+        nodes.reverse()
+    digest = digest_of(ordering, of)
+    edges = [PageEdge(_encode(ordering.key(row), digest), row) for row in nodes]
+    return Page(
+        nodes=nodes,
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=more and not window.backward,
+            has_previous_page=more and window.backward,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        count=count,
+    )
+
+
+def digest_of(ordering: Ordering[Any], of: object) -> str:
+    """Return a short text that is the same for the same list, over restarts and replicas."""
+    text = f"{ordering.name}\n{of!r}"
+    return base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=6).digest()).decode()
+
+
+def _encode(key: SortKey, digest: str) -> str:
+    values = [_plain(value) for value in key]
+    return base64.urlsafe_b64encode(orjson.dumps([_VERSION, digest, *values])).decode().rstrip("=")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        delta = value - _EPOCH
+        return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return str(value)
+
+
+def _decode(cursor: str | None, name: str, ordering: Ordering[Any], digest: str) -> SortKey | None:
+    if cursor is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        version, of, *values = orjson.loads(raw)
+        key = tuple(_typed(v, t) for v, t in zip(values, ordering.types, strict=True))
+    except (ValueError, TypeError, OverflowError):
+        version, of, key = None, None, ()
+    if version != _VERSION:
+        raise BadUserInputError(
+            f"`{name}` is not a cursor: use an edge's `cursor`, or `pageInfo`'s, unchanged."
+        )
+    if of != digest:
+        raise BadUserInputError(
+            f"`{name}` is a cursor of another list: order, filter and parent must be those of the "
+            "list that gave it."
+        )
+    return key
+
+
+def _typed(value: object, kind: type) -> object:
+    if kind is datetime:
+        if type(value) is not int:
+            raise TypeError(value)
+        return datetime.fromtimestamp(value // 1_000_000, UTC).replace(
+            microsecond=value % 1_000_000
+        )
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(value)
+    return UUID(value) if kind is UUID else value
