@@ -1,0 +1,96 @@
+"""Specs: how the value of a field comes about, stated once beside its type.
+
+A spec stands in the field's `extensions` under the name "engine". There are two kinds:
+
+- a *read* is a pure function of the parent row, most often one of its attributes;
+- a *look-up* names a *batch*, a function from many keys to one result a key, and the key of a row.
+  All rows of a level are looked up by one call of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from graphql import GraphQLField
+
+# The name under which a spec stands in the `extensions` of a field.
+EXTENSION = "engine"
+
+# (context, keys, arguments) -> one result a key, in their order. A result that is an exception
+# fails the fields that wanted it, and no other.
+Batch: TypeAlias = Callable[[Any, Sequence[Any], Any], Awaitable[Sequence[Any]]]
+
+
+class Ask(Protocol):
+    """One look-up to be made: asks of one batch with equal `args` are made by one call of it."""
+
+    @property
+    def batch(self) -> Batch:
+        """The function that makes it."""
+
+    @property
+    def key(self) -> Hashable:
+        """What is looked up."""
+
+    @property
+    def args(self) -> Hashable:
+        """What all keys of a call share; None where there is nothing."""
+
+    @property
+    def then(self) -> str | None:
+        """The attribute of the result that is wanted; None for the result itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """The value is a pure function of the parent row. Give one of the two.
+
+    Attributes:
+        attribute: The attribute of the row that holds it.
+        get: Derives it from the row. What it raises is the error of the field.
+    """
+
+    attribute: str | None = None
+    get: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.attribute is None) == (self.get is None):
+            raise ValueError("A read is of an attribute, or by a function: give one of them.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """The value comes from a batch that all rows of a level share: `ask`, or `batch` and `key`.
+
+    Attributes:
+        ask: Makes the ask of one row from the row and the field's arguments, or None for null. What
+            it raises is the error of the field of this row. A root field has the row None.
+        batch: The function that makes the look-up, where it is the same for all rows.
+        key: The attribute of the row that holds its key; where that is None, the field is null.
+        then: The attribute of the result that is wanted; None for the result itself.
+        arguments: Makes of the field's coerced arguments what `ask` takes, or the `args` of the
+            batch: once for a selection and not once for a row. Without it `ask` takes them as they
+            are, and the `args` of a static look-up are None.
+    """
+
+    ask: Callable[[Any, Any], Ask | None] | None = None
+    batch: Batch | None = None
+    key: str | None = None
+    then: str | None = None
+    arguments: Callable[[Mapping[str, Any]], Any] | None = None
+
+    def __post_init__(self) -> None:
+        static = self.batch is not None and self.key is not None
+        if (self.ask is None) != static or (self.ask is not None and self.then is not None):
+            raise ValueError("A look-up is by `ask`, or by `batch` and `key`: give one of them.")
+
+
+Spec: TypeAlias = Read | Lookup
+
+
+def spec_of(field: GraphQLField) -> Spec | None:
+    """Return how the value of the field comes about; None where it does not say."""
+    spec = (field.extensions or {}).get(EXTENSION)
+    return spec if isinstance(spec, Read | Lookup) else None
