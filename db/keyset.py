@@ -1,0 +1,122 @@
+"""Keyset paging: a window of an ordered list as a predicate on its sort columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+SortKey: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """A window of a list: how many rows, from which end, between which sort keys (exclusive).
+
+    Attributes:
+        limit: Rows at most.
+        backward: Read from the end of the list.
+        after: Only rows behind this sort key, in list order.
+        before: Only rows in front of this sort key.
+        offset: Rows to pass over first; for REST, whose contract has it.
+    """
+
+    limit: int
+    backward: bool = False
+    after: SortKey | None = None
+    before: SortKey | None = None
+    offset: int = 0
+
+    def shape(self) -> Shape:
+        """Return what a statement for this window is built by."""
+        return Shape(self.backward, self.after is not None, self.before is not None)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the values for the statement's parameters."""
+        values: dict[str, Any] = {"limit": self.limit, "offset": self.offset}
+        for name, key in (("after", self.after), ("before", self.before)):
+            for number, value in enumerate(key or ()):
+                values[f"{name}_{number}"] = value
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a window changes the statement."""
+
+    backward: bool = False
+    after: bool = False
+    before: bool = False
+
+
+def conditions(
+    shape: Shape, columns: Sequence[sa.ColumnElement[Any]], *, descending: bool
+) -> list[sa.ColumnElement[bool]]:
+    """Return the row comparisons that keep the window's rows. Columns sort all in one direction."""
+    row = sa.tuple_(*columns)
+    result = []
+    if shape.after:
+        after = _bound("after", columns)
+        result.append(row < after if descending else row > after)
+    if shape.before:
+        before = _bound("before", columns)
+        result.append(row > before if descending else row < before)
+    return result
+
+
+def order_by(
+    shape: Shape, columns: Sequence[sa.ColumnElement[Any]], *, descending: bool
+) -> list[sa.ColumnElement[Any]]:
+    """Return the direction of reading: that of the list, or its reverse for a backward window."""
+    if descending != shape.backward:
+        return [column.desc() for column in columns]
+    return [column.asc() for column in columns]
+
+
+def windowed(
+    select: sa.Select[Any],
+    shape: Shape,
+    columns: Sequence[sa.ColumnElement[Any]],
+    *,
+    descending: bool,
+) -> sa.Select[Any]:
+    """Cut the window out of a whole list (parameters `limit` and `offset`)."""
+    return (
+        select.where(*conditions(shape, columns, descending=descending))
+        .order_by(*order_by(shape, columns, descending=descending))
+        .limit(sa.bindparam("limit", type_=sa.BigInteger))
+        .offset(sa.bindparam("offset", type_=sa.BigInteger))
+    )
+
+
+def windowed_per_parent(
+    select: sa.Select[Any],
+    shape: Shape,
+    partition: Sequence[sa.ColumnElement[Any]],
+    columns: Sequence[sa.ColumnElement[Any]],
+    *,
+    descending: bool,
+) -> sa.Select[Any]:
+    """Cut the same window out of each parent's list, in one statement.
+
+    Rows are ranked within their parent; the columns of `select` come back in their order, parents
+    mixed, each parent's rows in the direction of reading.
+    """
+    order = order_by(shape, columns, descending=descending)
+    rank = sa.func.row_number().over(partition_by=list(partition), order_by=order)
+    ranked = select.where(*conditions(shape, columns, descending=descending))
+    inner = ranked.add_columns(rank.label("rank")).subquery()
+    names = select.selected_columns.keys()
+    return (
+        sa.select(*(inner.c[name] for name in names))
+        .where(inner.c.rank <= sa.bindparam("limit", type_=sa.BigInteger))
+        .order_by(inner.c.rank)
+    )
+
+
+def _bound(name: str, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Tuple:
+    return sa.tuple_(
+        *(sa.bindparam(f"{name}_{n}", type_=column.type) for n, column in enumerate(columns))
+    )

@@ -1,0 +1,202 @@
+"""SQL for interceptions: pages of all, of sessions and of threads, and look-ups by id."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from db import filters, keyset
+from db.database import Snapshot
+from db.filters import Filter
+from db.keyset import Keyset
+from db.models import interceptions, tool_usages
+from db.queries import columns, scope
+from db.rows import InterceptionRow, SessionKey
+from db.statement import Statement
+
+_i = interceptions.alias("i")
+_COLUMNS = columns.of(InterceptionRow, _i)
+_NEWEST = (_i.c.started_at, _i.c.id)
+
+
+def of_session_keys(table: Any) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for `session_parameters`: also true for a mix of two keys' halves."""
+    return [
+        table.c.session_id == columns.any_text("session_ids"),
+        table.c.initiator_id == columns.any_uuid("initiator_ids"),
+    ]
+
+
+def session_parameters(keys: Sequence[SessionKey]) -> dict[str, Any]:
+    """Return the parameters of `of_session_keys`.
+
+    Two users may share a session id, so a mix of halves can select a session that nobody asked for:
+    callers pick theirs by the whole key.
+    """
+    return {
+        "session_ids": list({session_id for session_id, _ in keys}),
+        "initiator_ids": list({initiator_id for _, initiator_id in keys}),
+    }
+
+
+async def page(
+    db: Snapshot, reader: UUID | None, filter_: Filter, window: Keyset
+) -> list[InterceptionRow]:
+    """Return a window of the interceptions that pass, newest first: (started_at, id) descending.
+
+    Leans on the index (started_at desc, id desc), or (initiator_id, …) for one reader.
+    """
+    statement = _page(filter_.shape(), reader is not None, window.shape())
+    rows = await db.fetch(
+        statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
+    )
+    return [InterceptionRow(*row) for row in rows]
+
+
+@cache
+def _page(shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape) -> Statement:
+    select = sa.select(*_COLUMNS).where(
+        *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
+    )
+    return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True))
+
+
+async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
+    """Return how many interceptions pass."""
+    rows = await db.fetch(
+        _count(filter_.shape(), reader is not None),
+        filter_.parameters() | scope.parameters(reader),
+    )
+    return int(rows[0][0])
+
+
+@cache
+def _count(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
+    return Statement.of(
+        sa.select(sa.func.count())
+        .select_from(_i)
+        .where(*filters.visible(_i, scoped), *filters.of_interceptions(shape, _i))
+    )
+
+
+async def by_ids(
+    db: Snapshot, reader: UUID | None, ids: Sequence[UUID]
+) -> dict[UUID, InterceptionRow]:
+    """Return the interceptions with these ids, by id."""
+    rows = await db.fetch(
+        _by_ids(reader is not None), {"ids": list(ids)} | scope.parameters(reader)
+    )
+    return {row[0]: InterceptionRow(*row) for row in rows}
+
+
+@cache
+def _by_ids(scoped: bool) -> Statement:
+    return Statement.of(
+        sa.select(*_COLUMNS).where(_i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped))
+    )
+
+
+async def page_of_sessions(
+    db: Snapshot, keys: Sequence[SessionKey], window: Keyset
+) -> dict[SessionKey, list[InterceptionRow]]:
+    """Return one window of each session's interceptions: (started_at, id) ascending."""
+    rows = await db.fetch(
+        _page_of_sessions(window.shape()), window.parameters() | session_parameters(keys)
+    )
+    result: dict[SessionKey, list[InterceptionRow]] = defaultdict(list)
+    for record in rows:
+        row = InterceptionRow(*record)
+        result[row.session_key].append(row)
+    return result
+
+
+@cache
+def _page_of_sessions(window: keyset.Shape) -> Statement:
+    select = sa.select(*_COLUMNS).where(*of_session_keys(_i), *filters.visible(_i))
+    return Statement.of(
+        keyset.windowed_per_parent(
+            select, window, [_i.c.session_id, _i.c.initiator_id], _NEWEST, descending=False
+        )
+    )
+
+
+def members_of_threads() -> sa.Subquery:
+    """Return the interceptions of the threads `ids`, with the column `thread_id`.
+
+    A thread's interceptions are its root and those that name it as their root; all ended, all of
+    the root's session and initiator. Two index look-ups joined by UNION ALL: an OR of the two
+    conditions makes PostgreSQL walk the whole table.
+    """
+    root = interceptions.alias("root")
+    child = interceptions.alias("child")
+    is_root = (
+        root.c.id == columns.any_uuid("ids"),
+        root.c.thread_root_id.is_(None),
+        *filters.visible(root),
+    )
+    roots = sa.select(root.c.id.label("thread_id"), *root.c).where(*is_root)
+    children = (
+        sa.select(root.c.id.label("thread_id"), *child.c)
+        .select_from(root)
+        .join(
+            child,
+            sa.and_(
+                child.c.thread_root_id == root.c.id,
+                child.c.session_id == root.c.session_id,
+                child.c.initiator_id == root.c.initiator_id,
+            ),
+        )
+        .where(*is_root, *filters.visible(child))
+    )
+    return roots.union_all(children).subquery("m")
+
+
+async def page_of_threads(
+    db: Snapshot, ids: Sequence[UUID], window: Keyset
+) -> dict[UUID, list[InterceptionRow]]:
+    """Return one window of each thread's interceptions: (started_at, id) ascending."""
+    rows = await db.fetch(
+        _page_of_threads(window.shape()), window.parameters() | {"ids": list(ids)}
+    )
+    return _by_thread(rows)
+
+
+@cache
+def _page_of_threads(window: keyset.Shape) -> Statement:
+    m = members_of_threads()
+    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m))
+    return Statement.of(
+        keyset.windowed_per_parent(
+            select, window, [m.c.thread_id], (m.c.started_at, m.c.id), descending=False
+        )
+    )
+
+
+async def with_tools_of_threads(
+    db: Snapshot, ids: Sequence[UUID]
+) -> dict[UUID, list[InterceptionRow]]:
+    """Return each thread's interceptions that made a tool call: (started_at, id) ascending."""
+    return _by_thread(await db.fetch(_with_tools_of_threads(), {"ids": list(ids)}))
+
+
+@cache
+def _with_tools_of_threads() -> Statement:
+    m = members_of_threads()
+    used = sa.exists().where(tool_usages.c.interception_id == m.c.id)
+    return Statement.of(
+        sa.select(m.c.thread_id, *columns.of(InterceptionRow, m))
+        .where(used)
+        .order_by(m.c.started_at, m.c.id)
+    )
+
+
+def _by_thread(rows: Sequence[Any]) -> dict[UUID, list[InterceptionRow]]:
+    result: dict[UUID, list[InterceptionRow]] = defaultdict(list)
+    for thread_id, *values in rows:
+        result[thread_id].append(InterceptionRow(*values))
+    return result

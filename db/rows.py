@@ -1,0 +1,222 @@
+"""What queries return: frozen, slotted rows. Their fields are selected by name, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+# A session is what one initiator sent under one session id.
+SessionKey = tuple[str, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user, as all who may read may see them."""
+
+    id: UUID
+    username: str
+    name: str
+    avatar_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class InterceptionRow:
+    """One request of a client to a provider, and its answer."""
+
+    id: UUID
+    initiator_id: UUID
+    session_id: str
+    thread_root_id: UUID | None
+    thread_parent_id: UUID | None
+    client_session_id: str | None
+    api_key_id: str | None
+    provider: str
+    provider_name: str
+    model: str
+    client: str | None
+    credential_kind: str
+    credential_hint: str
+    metadata: dict[str, Any]
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def session_key(self) -> SessionKey:
+        """The session that it belongs to."""
+        return self.session_id, self.initiator_id
+
+    @property
+    def thread_key(self) -> UUID:
+        """The root of its thread; its own id where it is the root."""
+        return self.thread_root_id or self.id
+
+    @property
+    def duration_ms(self) -> int:
+        """From start to end, in whole milliseconds."""
+        return (self.ended_at - self.started_at) // timedelta(milliseconds=1)
+
+    @property
+    def shown_credential_hint(self) -> str:
+        """The hint as it may be shown; see `shown_hint`."""
+        return shown_hint(self.credential_hint)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session, known by its earliest interception (`first_id`).
+
+    `ordered_at` is what the list that it came from is ordered by: its start or its last activity.
+    """
+
+    session_id: str
+    initiator_id: UUID
+    started_at: datetime
+    first_id: UUID
+    client: str | None
+    metadata: dict[str, Any]
+    ordered_at: datetime
+
+    @property
+    def key(self) -> SessionKey:
+        """What identifies it."""
+        return self.session_id, self.initiator_id
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummaryRow:
+    """What is counted and collected over all interceptions of a session."""
+
+    ended_at: datetime
+    thread_count: int
+    interception_count: int
+    providers: list[str]
+    models: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A thread, known by its root interception, whose id is the thread's."""
+
+    id: UUID
+    session_id: str
+    initiator_id: UUID
+    model: str
+    provider: str
+    credential_kind: str
+    credential_hint: str
+    root_started_at: datetime
+
+    @property
+    def session_key(self) -> SessionKey:
+        """The session that it belongs to."""
+        return self.session_id, self.initiator_id
+
+    @property
+    def shown_credential_hint(self) -> str:
+        """The hint as it may be shown; see `shown_hint`."""
+        return shown_hint(self.credential_hint)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummaryRow:
+    """What is counted over all interceptions of a thread."""
+
+    started_at: datetime
+    ended_at: datetime
+    interception_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgenticActionRow:
+    """An interception that made at least one tool call."""
+
+    interception: InterceptionRow
+
+    @property
+    def interception_id(self) -> UUID:
+        """The interception's id."""
+        return self.interception.id
+
+    @property
+    def model(self) -> str:
+        """The interception's model."""
+        return self.interception.model
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTotalsRow:
+    """The four sums over token usages, in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_write_input_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsageRow:
+    """The tokens of one answer of a provider."""
+
+    id: UUID
+    interception_id: UUID
+    provider_response_id: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_write_input_tokens: int
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserPromptRow:
+    """A prompt that a person wrote."""
+
+    id: UUID
+    interception_id: UUID
+    provider_response_id: str
+    prompt: str
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsageRow:
+    """A tool call that a model asked for."""
+
+    id: UUID
+    interception_id: UUID
+    provider_response_id: str
+    provider_tool_call_id: str | None
+    server_url: str | None
+    tool: str
+    input: str
+    injected: bool
+    invocation_error: str | None
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelThoughtRow:
+    """A piece of what a model thought before it answered."""
+
+    interception_id: UUID
+    content: str
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+def shown_hint(hint: str) -> str:
+    """Return a credential hint as it may be shown.
+
+    A hint that is not visibly masked could be the secret itself, so all but `...` is withheld.
+
+    >>> shown_hint("sk-a...x9AA"), shown_hint(""), shown_hint("sk-secret")
+    ('sk-a...x9AA', '', '...')
+    """
+    if not hint or (len(hint) <= 15 and "..." in hint):  # noqa: PLR2004 (the column's width)
+        return hint
+    return "..."
