@@ -74,6 +74,7 @@ class Database:
             command_timeout=statement_timeout + 5.0,
             statement_cache_size=statement_cache_size,
             init=_init_connection,
+            reset=_reset_connection,
             server_settings={
                 "application_name": "aibridge",
                 "statement_timeout": str(int(statement_timeout * 1000)),
@@ -147,7 +148,7 @@ class Snapshot:
     ) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            # The pool's own reset rolls back, which is how a transaction that only read ends.
+            # The pool rolls back, which is how a transaction that only read ends.
             await self._database._release(connection)  # noqa: SLF001
 
     async def fetch(
@@ -183,7 +184,9 @@ class Snapshot:
     async def _begin(self) -> Any:
         connection = await self._database._acquire()  # noqa: SLF001
         try:
-            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            # Entered and never left: the pool rolls back, and knows by this that it is meant.
+            transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+            await transaction.__aenter__()
         except BaseException:
             await self._database._release(connection)  # noqa: SLF001
             raise
@@ -224,3 +227,7 @@ async def _init_connection(connection: asyncpg.Connection) -> None:
         encoder=lambda value: orjson.dumps(value).decode(),
         decoder=orjson.loads,
     )
+
+
+async def _reset_connection(_: asyncpg.Connection) -> None:
+    """Save a round trip: the pool has rolled back, and nobody of ours changes a session's state."""

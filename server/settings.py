@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=256, description="Processes that serve.")
-    shutdown_grace: float = Field(
-        10.0, ge=0, description="Seconds that running requests may take to finish at a stop."
+    shutdown_grace: int = Field(
+        10, ge=0, description="Seconds that running requests may take to finish at a stop."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least important level that is logged."

@@ -1,0 +1,70 @@
+"""The application: routes, what wraps them, and what lives as long as the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from db.database import Database
+from db.errors import DatabaseError
+from resolvers.errors import ApiError
+from server import errors, health
+from server.auth import LastUsed
+from server.gate import ShutGate
+from server.logs import RequestLogMiddleware
+from server.readiness import Readiness
+from server.settings import Settings
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the application; `settings.database_url` must be set."""
+    app = Starlette(
+        routes=_routes(settings),
+        middleware=[
+            Middleware(RequestLogMiddleware),
+            *([] if settings.enabled else [Middleware(ShutGate)]),
+        ],
+        exception_handlers={
+            ApiError: errors.on_api_error,
+            DatabaseError: errors.on_database_error,
+            HTTPException: errors.on_http_exception,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    return app
+
+
+def _routes(settings: Settings) -> list[BaseRoute]:
+    return [
+        *health.routes(settings),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    assert settings.database_url is not None, "serve fills in the embedded database's URL"
+    url = settings.database_url.get_secret_value()
+    database = await Database.open(
+        url,
+        pool_size=settings.pool_size,
+        acquire_timeout=settings.pool_timeout,
+        statement_timeout=settings.operation_timeout,
+        statement_cache_size=settings.statement_cache_size,
+    )
+    app.state.database = database
+    app.state.last_used = LastUsed(database)
+    app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
+    await app.state.readiness.start()
+    try:
+        yield
+    finally:
+        await app.state.readiness.stop()
+        await app.state.last_used.close()
+        await database.close()

@@ -1,0 +1,125 @@
+"""Whether the database can be served: there, of a known version, and at the newest revision.
+
+The database may be away when the server starts, and come later: requests are answered with
+SERVICE_UNAVAILABLE until it is found fit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from db import migrations
+from db.database import Database
+from db.errors import DatabaseError, DatabaseUnavailableError
+from db.queries import revision
+from server.logs import logger
+
+# PostgreSQL's major versions that the tests know.
+OLDEST, NEWEST = 15, 18
+
+# How soon a database that came back is found; a probe is one short statement.
+_RETRY_SECONDS = 1.0
+# How long a start waits for the first look at the database before it goes on without.
+_FIRST_LOOK_SECONDS = 2.0
+
+
+class UnfitDatabaseError(Exception):
+    """The database is there but can't be served; the message is one sentence that says why."""
+
+
+async def prepare(database: Database, url: str, *, migrate: bool) -> None:
+    """Make sure that the database can be served.
+
+    Args:
+        database: The pool to look through.
+        url: Where migrations run.
+        migrate: Run the missing migrations instead of refusing.
+
+    Raises:
+        UnfitDatabaseError: It can't be served as it is.
+        DatabaseUnavailableError: It is away.
+    """
+    async with database.snapshot() as snapshot:
+        major, found = await revision.read(snapshot)
+    if not OLDEST <= major <= NEWEST:
+        raise UnfitDatabaseError(
+            f"The database is PostgreSQL {major}; this program serves {OLDEST} to {NEWEST}."
+        )
+    if found == migrations.HEAD:
+        return
+    from db.migrations import tool  # noqa: PLC0415 (Alembic is slow to load and rarely needed)
+
+    if found is not None and not tool.knows(found):
+        raise UnfitDatabaseError(
+            f"The database is at revision {found}, which is newer than this program "
+            f"(revision {migrations.HEAD}): run a newer version of the program."
+        )
+    if not migrate:
+        where = f"at revision {found}" if found else "not migrated"
+        raise UnfitDatabaseError(
+            f"The database is {where}, and this program needs revision {migrations.HEAD}: "
+            "run `aibridge migrate` or set AIBRIDGE_AUTO_MIGRATE=true."
+        )
+    await tool.upgrade(url)
+
+
+class Readiness:
+    """What is known of the database's fitness, kept by a task until it is found fit."""
+
+    def __init__(self, database: Database, url: str, *, migrate: bool) -> None:
+        self._database = database
+        self._url = url
+        self._migrate = migrate
+        self._fit = False
+        self._reason = "The database was not looked at yet."
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look at the database; where it is not fit, go on looking in the background."""
+        self._task = asyncio.create_task(self._look_until_fit())
+        await asyncio.wait({self._task}, timeout=_FIRST_LOOK_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def require(self) -> None:
+        """Let a request through to the database.
+
+        Raises:
+            DatabaseUnavailableError: It was not found fit yet.
+        """
+        if not self._fit:
+            raise DatabaseUnavailableError(self._reason)
+
+    async def probe(self) -> str:
+        """Return why the database can't be served at this moment, empty where it can."""
+        if not self._fit:
+            return self._reason
+        return await self._look(migrate=False)
+
+    async def _look_until_fit(self) -> None:
+        logged = None
+        while reason := await self._look(migrate=self._migrate):
+            self._reason = reason
+            if reason != logged:
+                logger.warning("waiting for the database", reason=reason)
+                logged = reason
+            await asyncio.sleep(_RETRY_SECONDS)
+        self._fit = True
+
+    async def _look(self, *, migrate: bool) -> str:
+        try:
+            await prepare(self._database, self._url, migrate=migrate)
+        except UnfitDatabaseError as error:
+            return str(error)
+        except DatabaseUnavailableError:
+            return "The database can't be reached."
+        except DatabaseError as error:
+            logger.warning("the database refuses", error=str(error))
+            return "The database can't be used."
+        return ""

@@ -1,0 +1,15 @@
+"""Times as answers show them: RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(value: datetime) -> str:
+    """Return the time with `Z`, to the microsecond, without trailing zeros of the fraction.
+
+    >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
+    '2026-01-02T03:04:05.12Z'
+    """
+    text = value.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if value.microsecond else text) + "Z"
