@@ -88,6 +88,39 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="The largest body of a GraphQL request."
     )
+    max_document_bytes: int = Field(
+        256 * 1024, ge=1024, description="The longest GraphQL document, in bytes."
+    )
+    max_tokens: int = Field(5_000, ge=1, description="The most tokens of a GraphQL document.")
+    max_depth: int = Field(15, ge=1, description="The most levels of fields of an operation.")
+    max_aliases: int = Field(100, ge=0, description="The most aliases of an operation.")
+    max_root_fields: int = Field(30, ge=1, description="The most root fields of an operation.")
+    max_directives: int = Field(50, ge=0, description="The most directives of an operation.")
+    max_cost: int = Field(
+        500_000, ge=1, description="The highest cost of an operation: what it might return."
+    )
+    introspection: bool = Field(
+        True, description="Whether those who may read may also ask for the schema."
+    )
+    http_profile: Literal["audit", "draft"] = Field(
+        "audit",
+        description="Statuses of GraphQL over HTTP: `audit` 200 and 400, `draft` also 422 and 294.",
+    )
+    trusted_documents: Path | None = Field(
+        None,
+        description="Manifest of trusted documents, as graphql-codegen, Relay or Apollo write it.",
+    )
+    only_trusted: bool = Field(False, description="Refuse every document that is not trusted.")
+    cors_origins: str = Field(
+        "", description="Origins of pages that may call the server, separated by commas."
+    )
+
+    @property
+    def trusted_origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        return frozenset(
+            origin.strip() for origin in self.cors_origins.split(",") if origin.strip()
+        )
 
 
 def load_settings(**given: Any) -> Settings:

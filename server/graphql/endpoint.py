@@ -1,0 +1,158 @@
+"""The endpoint: the way of a request through sign-in, checks and execution to its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import GraphQLSchema, OperationType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from db.errors import DatabaseError
+from resolvers.access import Reach, scope_of
+from resolvers.context import Context
+from resolvers.errors import ApiError, UnauthenticatedError
+from resolvers.principal import Principal
+from schema.limits import Limits
+from server import context, logs
+from server.auth import authenticate
+from server.errors import unauthenticated
+from server.graphql import errors, media, response
+from server.graphql.csrf import is_forged
+from server.graphql.documents import Documents
+from server.graphql.errors import Code, RequestError
+from server.graphql.execution import EXECUTORS, ClientGoneError, Operation, within
+from server.graphql.persisted import Persisted, read_manifest
+from server.graphql.request import GraphQLRequest, ProtocolError, from_post, from_query_string
+from server.graphql.response import Answer
+from server.settings import Settings
+
+# What proxies log for a client that did not wait; nobody receives it.
+_CLIENT_GONE = 499
+
+
+class GraphQLEndpoint:
+    """Answers `/graphql`, as an ASGI application."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._execute = EXECUTORS["reference"]
+        limits = {name: getattr(settings, name) for name in Limits.__dataclass_fields__}
+        self._documents = Documents(schema, Limits(**limits))
+        manifest = settings.trusted_documents
+        self._persisted = Persisted(
+            read_manifest(manifest) if manifest else None, only_trusted=settings.only_trusted
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        accept = request.headers.get("accept", "")
+        if request.method == "GET" and media.prefers_html(accept):
+            await _page()(scope, receive, send)
+            return
+        media_type = media.answer_type(accept)
+        try:
+            answer = await self._answer(request, media_type)
+        except UnauthenticatedError as error:
+            await unauthenticated(error)(scope, receive, send)
+            return
+        encodings = request.headers.get("accept-encoding", "")
+        await response.send_answer(answer, media_type or "json", encodings, send)
+
+    async def _answer(self, request: Request, media_type: media.MediaType | None) -> Answer:
+        profile = self._settings.http_profile
+        try:
+            self._check(request, media_type)
+            principal = await authenticate(request)
+            asked = await self._read(request)
+            return await self._operate(request, principal, asked)
+        except ProtocolError as error:
+            return response.of_protocol_error(error, profile)
+        except RequestError as error:
+            return response.of_request_error(error, media_type or "json", profile)
+        except ClientGoneError:
+            return Answer(_CLIENT_GONE, {})
+        except UnauthenticatedError:
+            raise
+        except (ApiError, DatabaseError) as error:
+            return self._failed(request, error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets one sentence)
+            return self._failed(request, error)
+
+    def _failed(self, request: Request, error: Exception) -> Answer:
+        """Answer for an error that no field raised: nothing could be answered."""
+        known = errors.api_error(error)
+        if known is None:
+            sentence = logs.unexpected(error, logs.of(request))
+            said = errors.entry(Code.INTERNAL_SERVER_ERROR, sentence)
+            return Answer(500, {"errors": [said]})
+        retry = response.RETRY_AFTER if known.code == Code.SERVICE_UNAVAILABLE else {}
+        return Answer(known.status, {"errors": [errors.entry(known.code, known)]}, retry)
+
+    def _check(self, request: Request, media_type: media.MediaType | None) -> None:
+        """Refuse what needs no reading to be refused."""
+        if request.method not in {"GET", "POST"}:
+            raise ProtocolError(
+                405, "The method must be GET or POST.", headers={"Allow": "GET, POST"}
+            )
+        if media_type is None:
+            raise ProtocolError(
+                406, "Answers are application/graphql-response+json or application/json."
+            )
+        if is_forged(request, self._settings.trusted_origins):
+            raise ProtocolError(
+                403,
+                "A request from another site must not use the cookie; send the token in a header.",
+                code=Code.FORBIDDEN,
+            )
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        if request.method == "GET":
+            return from_query_string(request.scope["query_string"])
+        return await from_post(request.headers, request.receive, self._settings.max_body_bytes)
+
+    async def _operate(
+        self, request: Request, principal: Principal, asked: GraphQLRequest
+    ) -> Answer:
+        may_introspect = self._may_introspect(principal)
+        text = self._persisted.text_of(asked)
+        document = self._documents.get(text, may_introspect=may_introspect)
+        chosen = document.operation(asked.operation_name)
+        if request.method == "GET" and chosen.operation is not OperationType.QUERY:
+            raise ProtocolError(405, "Only queries may be sent by GET.", headers={"Allow": "POST"})
+        self._persisted.learn(asked)
+        name = chosen.name.value if chosen.name else None
+        logs.of(request).operation = name
+        operation = Operation(document, name, asked.variables, not may_introspect)
+        async with context.operation(request.app, principal) as opened:
+            try:
+                return await self._executed(request, operation, opened)
+            finally:
+                log = logs.of(request)
+                log.statements, log.rows = opened.db.statements, opened.db.rows
+
+    async def _executed(self, request: Request, operation: Operation, opened: Context) -> Answer:
+        result = await within(
+            self._execute(self._schema, operation, opened),
+            self._settings.operation_timeout,
+            request.receive,
+        )
+        found = result.errors or []
+        # Errors without a path are of the variables: no field was asked.
+        if result.data is None and found and all(error.path is None for error in found):
+            raise RequestError.of(Code.BAD_USER_INPUT, *found)
+        log = logs.of(request)
+        entries = [errors.field_entry(error, log) for error in found]
+        extensions: dict[str, Any] = dict(result.extensions or {})
+        return response.of_result(result.data, entries, extensions, self._settings.http_profile)
+
+    def _may_introspect(self, principal: Principal) -> bool:
+        reach = scope_of(principal, self._settings.member_access)
+        return self._settings.introspection and reach is not Reach.NOTHING
+
+
+def _page() -> Response:
+    return Response("GraphiQL", media_type="text/html")
