@@ -1,0 +1,198 @@
+"""A batch into the tables: COPY into staging tables, then INSERT what is not there yet.
+
+COPY knows no ON CONFLICT, so the rows go into temporary tables of the connection first. Those are
+empty after every commit. They need a connection of their own: not one lent by a pooler in
+transaction mode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from db.importing.batches import COLUMNS, TABLES, Batch, Row
+from db.url import for_asyncpg
+
+_PARENT = "aibridge_interceptions"
+
+# Tables that are written by way of a staging table.
+STAGED = tuple(table for table in TABLES if table != "users")
+
+# Children with an id, which says whether one is there already.
+WITH_IDS = ("aibridge_token_usages", "aibridge_user_prompts", "aibridge_tool_usages")
+
+# Known users are remembered so as to ask for each only once; so many take some ten megabytes.
+_MAX_KNOWN_USERS = 100_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of rows: written, or skipped since they were there already, by table."""
+
+    written: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    skipped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    shadowed: list[str] = field(default_factory=list)
+
+    def count(self, table: str, written: int, given: int) -> None:
+        """Note that of the rows given so many were written."""
+        self.written[table] += written
+        self.skipped[table] += given - written
+
+    def add(self, other: Counts) -> None:
+        """Add what became of another batch."""
+        for table in TABLES:
+            self.written[table] += other.written[table]
+            self.skipped[table] += other.skipped[table]
+        self.shadowed += other.shadowed
+
+
+async def connect(url: str) -> Any:
+    """Return a connection that may write for as long as it takes."""
+    return await asyncpg.connect(
+        for_asyncpg(url),
+        command_timeout=None,
+        server_settings={
+            "application_name": "aibridge import",
+            "statement_timeout": "0",
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    )
+
+
+class Writer:
+    """Writes batches through one connection; the caller opens and ends the transactions."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._known_users: set[UUID] = set()
+
+    async def prepare(self) -> None:
+        """Make the staging tables, which end with the connection."""
+        for table in STAGED:
+            await self._connection.execute(
+                f"CREATE TEMP TABLE {_stage(table)} ON COMMIT DELETE ROWS "
+                f"AS SELECT {', '.join(COLUMNS[table])} FROM {table} WITH NO DATA"
+            )
+
+    async def write(self, batch: Batch) -> Counts:
+        """Write what is not there yet; to be called in a transaction.
+
+        Existing rows stay as they are. An interception that exists gets the children that it
+        lacks, found by their ids; thoughts have no id and come only with a new interception.
+        """
+        counts = Counts()
+        await self._write_users(batch.users, counts)
+        await self._copy(batch)
+        new = await self._connection.fetchrow(_INSERT_INTERCEPTIONS)
+        counts.count("aibridge_interceptions", new["interceptions"], len(batch))
+        counts.count("aibridge_model_thoughts", new["thoughts"], len(batch.model_thoughts))
+        for table, rows in batch.rows().items():
+            if table in WITH_IDS and rows:
+                written = await self._connection.execute(_insert(table))
+                counts.count(table, int(written.rpartition(" ")[2]), len(rows))
+        return counts
+
+    async def weigh(self, batch: Batch) -> Counts:
+        """Say what `write` would do; to be called in a transaction, which need not be kept."""
+        counts = Counts()
+        fresh = await self._unknown_users(batch.users)
+        counts.count("users", len(fresh), len(fresh))
+        self._known_users |= fresh
+        await self._copy(batch)
+        for table, rows in batch.rows().items():
+            if rows:
+                new = await self._connection.fetchval(_count_new(table))
+                counts.count(table, new, len(rows))
+        return counts
+
+    async def clear(self) -> None:
+        """Empty the staging tables where the transaction goes on with another batch."""
+        await self._connection.execute(f"TRUNCATE {', '.join(map(_stage, STAGED))}")
+
+    def forget(self) -> None:
+        """Forget what a transaction that was rolled back had written."""
+        self._known_users.clear()
+
+    async def _copy(self, batch: Batch) -> None:
+        for table, rows in batch.rows().items():
+            if rows:
+                await self._connection.copy_records_to_table(
+                    _stage(table), records=rows, columns=COLUMNS[table]
+                )
+
+    async def _unknown_users(self, users: dict[UUID, Row]) -> set[UUID]:
+        asked = users.keys() - self._known_users
+        if not asked:
+            return set()
+        found = await self._connection.fetch(
+            "SELECT id FROM users WHERE id = any($1::uuid[])", list(asked)
+        )
+        return asked - {row["id"] for row in found}
+
+    async def _write_users(self, users: dict[UUID, Row], counts: Counts) -> None:
+        """Make the users that are not there.
+
+        A username belongs to one user at a time. One who comes with the name of another becomes
+        a deleted user, as Coder keeps those whose name went to somebody else: their history
+        stays apart and under their name, and the name finds the user who had it before.
+        """
+        fresh = [users[user_id] for user_id in await self._unknown_users(users)]
+        if fresh:
+            made = await self._insert_users(fresh, deleted=False)
+            shadowed = [user for user in fresh if user[0] not in made]
+            if shadowed:
+                made |= await self._insert_users(shadowed, deleted=True)
+                counts.shadowed += [user[2] for user in shadowed if user[0] in made]
+            counts.count("users", len(made), len(made))
+        if len(self._known_users) > _MAX_KNOWN_USERS:
+            self._known_users.clear()
+        self._known_users |= users.keys()
+
+    async def _insert_users(self, users: list[Row], *, deleted: bool) -> set[UUID]:
+        made = await self._connection.fetch(_INSERT_USERS, *zip(*users, strict=True), deleted)
+        return {row["id"] for row in made}
+
+
+def _stage(table: str) -> str:
+    return f"stage_{table}"
+
+
+def _insert(table: str) -> str:
+    columns = ", ".join(COLUMNS[table])
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {_stage(table)} "
+        f"ON CONFLICT (id) DO NOTHING"
+    )
+
+
+def _count_new(table: str) -> str:
+    key, parent = ("id", table) if table in (*WITH_IDS, _PARENT) else ("interception_id", _PARENT)
+    return (
+        f"SELECT count(*) FROM {_stage(table)} s "
+        f"WHERE NOT EXISTS (SELECT FROM {parent} t WHERE t.id = s.{key})"
+    )
+
+
+_THOUGHTS = ", ".join(COLUMNS["aibridge_model_thoughts"])
+
+_INSERT_INTERCEPTIONS = f"""
+WITH new AS ({_insert(_PARENT)} RETURNING id),
+thoughts AS (
+    INSERT INTO aibridge_model_thoughts ({_THOUGHTS})
+    SELECT {_THOUGHTS} FROM {_stage("aibridge_model_thoughts")} s
+    WHERE s.interception_id IN (SELECT id FROM new)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM new) AS interceptions, (SELECT count(*) FROM thoughts) AS thoughts
+"""
+
+_INSERT_USERS = f"""
+INSERT INTO users ({", ".join(COLUMNS["users"])}, deleted)
+SELECT *, $6 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
