@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 import strawberry
+from starlette.applications import Starlette
 from starlette.routing import Route
 from strawberry.types import Info
 
@@ -95,13 +96,24 @@ async def add_user(
 
 
 @asynccontextmanager
-async def serving(
+async def serving_app(
     database_url: str, schema: Any = None, **settings: Any
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve a schema at `/graphql` and lend a client that is signed in as an owner."""
+) -> AsyncIterator[Starlette]:
+    """Run an application with a schema at `/graphql`, and an owner with the token."""
     await add_user(database_url)
     async with running_app(database_url, **settings) as app:
         endpoint = GraphQLEndpoint(schema or small_schema(), app.state.settings)
         app.router.routes.insert(0, Route("/graphql", endpoint))
-        async with client_of(app, headers={"Coder-Session-Token": TOKEN}) as client:
-            yield client
+        yield app
+
+
+@asynccontextmanager
+async def serving(
+    database_url: str, schema: Any = None, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve a schema at `/graphql` and lend a client that is signed in as an owner."""
+    async with (
+        serving_app(database_url, schema, **settings) as app,
+        client_of(app, headers={"Coder-Session-Token": TOKEN}) as client,
+    ):
+        yield client
