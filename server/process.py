@@ -96,7 +96,7 @@ def with_database(settings: Settings) -> Iterator[Settings]:
     try:
         with embedded.running(settings.data_dir / "postgres") as server_url:
             url = asyncio.run(embedded.database_url(server_url))
-            migrate = settings.auto_migrate is not False
+            migrate = settings.auto_migrate_or(embedded=True)
             yield settings.model_copy(
                 update={"database_url": SecretStr(url), "auto_migrate": migrate}
             )

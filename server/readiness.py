@@ -28,6 +28,44 @@ class UnfitDatabaseError(Exception):
     """The database is there but can't be served; the message is one sentence that says why."""
 
 
+async def look(database: Database) -> str | None:
+    """Return the revision of the database, None where it was never migrated; change nothing.
+
+    Raises:
+        UnfitDatabaseError: It is of a version that this program can't serve, nor migrate.
+        DatabaseUnavailableError: It is away.
+    """
+    async with database.snapshot() as snapshot:
+        major, found = await revision.read(snapshot)
+    if not OLDEST <= major <= NEWEST:
+        raise UnfitDatabaseError(
+            f"The database is PostgreSQL {major}; this program serves {OLDEST} to {NEWEST}."
+        )
+    if found not in {None, migrations.HEAD}:
+        from db.migrations import tool  # noqa: PLC0415 (Alembic is slow to load, rarely needed)
+
+        if not tool.knows(found):
+            raise UnfitDatabaseError(
+                f"The database is at revision {found}, which this program (revision "
+                f"{migrations.HEAD}) does not know: run a newer version of the program."
+            )
+    return found
+
+
+def require_head(found: str | None) -> None:
+    """Let the newest revision pass.
+
+    Raises:
+        UnfitDatabaseError: The revision found is an older one.
+    """
+    if found != migrations.HEAD:
+        where = f"at revision {found}" if found else "not migrated"
+        raise UnfitDatabaseError(
+            f"The database is {where}, and this program needs revision {migrations.HEAD}: "
+            "run `aibridge migrate` or set AIBRIDGE_AUTO_MIGRATE=true."
+        )
+
+
 async def prepare(database: Database, url: str, *, migrate: bool) -> None:
     """Make sure that the database can be served.
 
@@ -40,28 +78,13 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         UnfitDatabaseError: It can't be served as it is.
         DatabaseUnavailableError: It is away.
     """
-    async with database.snapshot() as snapshot:
-        major, found = await revision.read(snapshot)
-    if not OLDEST <= major <= NEWEST:
-        raise UnfitDatabaseError(
-            f"The database is PostgreSQL {major}; this program serves {OLDEST} to {NEWEST}."
-        )
-    if found == migrations.HEAD:
-        return
-    from db.migrations import tool  # noqa: PLC0415 (Alembic is slow to load and rarely needed)
+    found = await look(database)
+    if found != migrations.HEAD and migrate:
+        from db.migrations import tool  # noqa: PLC0415 (as above)
 
-    if found is not None and not tool.knows(found):
-        raise UnfitDatabaseError(
-            f"The database is at revision {found}, which is newer than this program "
-            f"(revision {migrations.HEAD}): run a newer version of the program."
-        )
-    if not migrate:
-        where = f"at revision {found}" if found else "not migrated"
-        raise UnfitDatabaseError(
-            f"The database is {where}, and this program needs revision {migrations.HEAD}: "
-            "run `aibridge migrate` or set AIBRIDGE_AUTO_MIGRATE=true."
-        )
-    await tool.upgrade(url)
+        await tool.upgrade(url)
+    else:
+        require_head(found)
 
 
 class Readiness:
@@ -73,12 +96,14 @@ class Readiness:
         self._migrate = migrate
         self._fit = False
         self._reason = "The database was not looked at yet."
+        self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Look at the database; where it is not fit, go on looking in the background."""
         self._task = asyncio.create_task(self._look_until_fit())
-        await asyncio.wait({self._task}, timeout=_FIRST_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), _FIRST_LOOK_SECONDS)
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -106,11 +131,13 @@ class Readiness:
         logged = None
         while reason := await self._look(migrate=self._migrate):
             self._reason = reason
+            self._looked.set()
             if reason != logged:
                 logger.warning("waiting for the database", reason=reason)
                 logged = reason
             await asyncio.sleep(_RETRY_SECONDS)
         self._fit = True
+        self._looked.set()
 
     async def _look(self, *, migrate: bool) -> str:
         try:

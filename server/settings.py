@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.url import for_asyncpg, without_password
+
+# Read by the tests alone.
+_FOR_TESTS = {"AIBRIDGE_TEST_DATABASE_URL", "AIBRIDGE_SHARED"}
 
 
 class SettingsError(Exception):
@@ -122,6 +126,10 @@ class Settings(BaseSettings):
             origin.strip() for origin in self.cors_origins.split(",") if origin.strip()
         )
 
+    def auto_migrate_or(self, *, embedded: bool) -> bool:
+        """Say whether to migrate at start: as set, else only the embedded database."""
+        return embedded if self.auto_migrate is None else self.auto_migrate
+
 
 def load_settings(**given: Any) -> Settings:
     """Read the settings from the environment; values given (not None) win over it.
@@ -147,3 +155,11 @@ def shown(settings: Settings) -> dict[str, str]:
             value = without_password(value.get_secret_value())
         result[f"AIBRIDGE_{name.upper()}"] = "" if value is None else str(value)
     return result
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Return the names of `AIBRIDGE_…` variables that are no settings: slips of the pen."""
+    known = {f"AIBRIDGE_{name.upper()}" for name in Settings.model_fields} | _FOR_TESTS
+    return sorted(
+        name for name in environment if name.startswith("AIBRIDGE_") and name not in known
+    )

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import uuid
-import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-# The embedded server's package warns where the machine has no runtime folder: no concern here.
-warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-
-from db import embedded  # noqa: E402
-from db.database import Database  # noqa: E402
-from db.migrations import tool  # noqa: E402
+from db import embedded
+from db.database import Database
+from db.migrations import tool
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +37,8 @@ async def template(postgres: str) -> str:
     return name
 
 
-@pytest.fixture
-async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
-    """The URL of a migrated, empty database of this test's own."""
+@asynccontextmanager
+async def _clone(postgres: str, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     connection = await asyncpg.connect(postgres)
     try:
@@ -53,6 +49,20 @@ async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    async with _clone(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def shared_database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database that the tests of a module share."""
+    async with _clone(postgres, template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -20,6 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db.database import translated
 from db.url import for_sqlalchemy
 
 T = TypeVar("T")
@@ -41,6 +43,11 @@ async def _run(url: str, work: Callable[[sa.Connection], T]) -> T:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(work)
+    except sa.exc.DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig else None
+        raise translated(cause if isinstance(cause, Exception) else error) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise translated(error) from error
     finally:
         await engine.dispose()
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from server.cli import serving
+from server.cli import serving, tokens, upkeep, users
 from server.cli.failure import CommandError
 from server.settings import SettingsError
 
@@ -22,6 +22,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 serving.add_to(app)
+upkeep.add_to(app)
+app.add_typer(users.users, name="user")
+app.add_typer(tokens.tokens, name="token")
 
 
 def _print_version(asked: bool) -> None:
@@ -51,5 +54,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     else:
         sys.exit(code)
-    typer.echo(f"aibridge: {sentence}", err=True)
+    # A group without a command has its help for a sentence.
+    typer.echo(sentence if sentence.startswith("Usage:") else f"aibridge: {sentence}", err=True)
     sys.exit(2)

@@ -1,0 +1,67 @@
+"""The database of a command that does one thing and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from server.cli.failure import CommandError
+from server.settings import Settings
+
+if TYPE_CHECKING:
+    from db.database import Database
+
+T = TypeVar("T")
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Yield the URL of the database; where none is given, of the embedded one, which then runs."""
+    from server import logs, process  # noqa: PLC0415 (a wrong setting is told at once)
+
+    logs.configure(settings)
+    try:
+        with process.stopped_by_signals(), process.with_database(settings) as complete:
+            assert complete.database_url is not None
+            yield complete.database_url.get_secret_value()
+    except process.StartError as error:
+        raise CommandError(str(error)) from error
+
+
+def on_database(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work` with a connection to the database, which is at the newest revision.
+
+    Raises:
+        CommandError: The database is away, not at the newest revision, or refuses.
+    """
+
+    async def prepared(database: Database, url: str) -> T:
+        from server import readiness  # noqa: PLC0415
+
+        migrate = settings.auto_migrate_or(embedded=settings.database_url is None)
+        await readiness.prepare(database, url, migrate=migrate)
+        async with database.connection() as connection:
+            return await work(connection)
+
+    with database_url(settings) as url:
+        return asyncio.run(with_pool(url, prepared))
+
+
+async def with_pool(url: str, work: Callable[[Database, str], Awaitable[T]]) -> T:
+    """Run `work` with a pool of one connection and its URL; what goes wrong is one sentence."""
+    # Loaded only when a database is asked: `--help` and a wrong option are told at once.
+    from db.database import Database  # noqa: PLC0415
+    from db.errors import DatabaseError  # noqa: PLC0415
+    from server.readiness import UnfitDatabaseError  # noqa: PLC0415
+
+    database = await Database.open(url, pool_size=1)
+    try:
+        return await work(database, url)
+    except UnfitDatabaseError as error:
+        raise CommandError(str(error)) from error
+    except DatabaseError as error:
+        raise CommandError(f"The database can't be used: {error}.") from error
+    finally:
+        await database.close()
