@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run fmt lint types imports test cov schema schema-check migration migration-check build check clean
+.PHONY: help install demo run fmt lint types imports test cov schema schema-check migration migration-check graphiql build check clean
 
 ##@ Start
 help: ## Print this list
@@ -61,6 +61,9 @@ migration: $(STAMP) ## Write a new migration from the tables (m="what it does")
 
 migration-check: $(STAMP) ## Compare the migrations with the tables
 	@$(BIN)/python -m db.migrations.tool check
+
+graphiql: ## Build GraphiQL's files from frontend/graphiql (needs Node 20 and npm's registry)
+	@cd frontend/graphiql && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
 build: $(STAMP) ## Build the wheel and the source archive into dist/
 	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from db.database import Database
 from db.errors import DatabaseError
 from resolvers.errors import ApiError
-from server import errors, health
+from server import errors, graphiql, health, signin
 from server.auth import LastUsed
 from server.gate import ShutGate
 from server.logs import RequestLogMiddleware
@@ -43,6 +43,8 @@ def create_app(settings: Settings) -> Starlette:
 def _routes(settings: Settings) -> list[BaseRoute]:
     return [
         *health.routes(settings),
+        *graphiql.routes(),
+        *signin.routes(),
     ]
 
 

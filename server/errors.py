@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from db.errors import DatabaseError
 from resolvers.errors import ApiError, UnauthenticatedError, from_database
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="AI Bridge"'}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="AI Bridge"'}
 
 
 class ErrorResponse(JSONResponse):
@@ -28,7 +28,7 @@ class ErrorResponse(JSONResponse):
 
 def unauthenticated(error: UnauthenticatedError) -> Response:
     """Return the refusal of a caller who is not signed in."""
-    return ErrorResponse(error.status, error.message, error.detail, _CHALLENGE)
+    return ErrorResponse(error.status, error.message, error.detail, CHALLENGE)
 
 
 def answer(error: ApiError) -> Response:
