@@ -15,7 +15,7 @@ from resolvers.context import Context
 from resolvers.errors import ApiError, UnauthenticatedError
 from resolvers.principal import Principal
 from schema.limits import Limits
-from server import context, logs
+from server import context, graphiql, logs
 from server.auth import authenticate
 from server.errors import unauthenticated
 from server.graphql import errors, media, response
@@ -30,6 +30,9 @@ from server.settings import Settings
 
 # What proxies log for a client that did not wait; nobody receives it.
 _CLIENT_GONE = 499
+
+# GraphiQL's page says so above everything else.
+_ONLY_TRUSTED = "This deployment runs trusted documents only; other operations are refused."
 
 
 class GraphQLEndpoint:
@@ -51,7 +54,7 @@ class GraphQLEndpoint:
         request = Request(scope, receive)
         accept = request.headers.get("accept", "")
         if request.method == "GET" and media.prefers_html(accept):
-            await _page()(scope, receive, send)
+            await self._page(request)(scope, receive, send)
             return
         media_type = media.answer_type(accept)
         try:
@@ -153,6 +156,6 @@ class GraphQLEndpoint:
         reach = scope_of(principal, self._settings.member_access)
         return self._settings.introspection and reach is not Reach.NOTHING
 
-
-def _page() -> Response:
-    return Response("GraphiQL", media_type="text/html")
+    def _page(self, request: Request) -> Response:
+        notice = _ONLY_TRUSTED if self._settings.only_trusted else ""
+        return graphiql.page(request, notice=notice)
