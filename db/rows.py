@@ -83,6 +83,11 @@ class SessionRow:
         """What identifies it."""
         return self.session_id, self.initiator_id
 
+    @property
+    def activity_key(self) -> tuple[SessionKey, datetime]:
+        """Its key and its start, which stands in where no prompt tells of an activity."""
+        return self.key, self.started_at
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSummaryRow:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 from db.database import Snapshot
-from resolvers.access import Scope
+from resolvers.access import Reach, Scope
 from resolvers.asking import Ask, Loaders
 from resolvers.principal import Principal
 
@@ -30,6 +32,19 @@ class Context:
     def __post_init__(self) -> None:
         self.loaders = Loaders(self)
 
-    async def load(self, ask: Ask) -> object:
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether the caller may read no row at all."""
+        return self.scope is Reach.NOTHING
+
+    @property
+    def reader(self) -> UUID | None:
+        """The only initiator whose rows the caller may read; None where there is no such bound.
+
+        It says nothing about callers who may read nothing: ask `reads_nothing` first.
+        """
+        return self.scope if isinstance(self.scope, UUID) else None
+
+    async def load(self, ask: Ask) -> Any:
         """Make one look-up, batched with its like."""
         return await self.loaders.load(ask)

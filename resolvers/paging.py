@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -17,10 +17,12 @@ from uuid import UUID
 
 import orjson
 
+from db.keyset import Keyset
 from resolvers.asking import Ask
-from resolvers.errors import BadUserInputError
+from resolvers.errors import ApiError, BadUserInputError
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Hashable)
 
 # The page size where neither `first` nor `last` is given.
 DEFAULT_PAGE_SIZE = 50
@@ -131,6 +133,11 @@ def window(args: PageArgs, ordering: Ordering[Any], of: object, max_size: int) -
     )
 
 
+def keyset_of(window: Window) -> Keyset:
+    """Return the window as queries take it: one row more, which says whether there is more."""
+    return Keyset(window.size + 1, window.backward, window.after, window.before)
+
+
 def page_of(
     rows: Sequence[T], window: Window, ordering: Ordering[T], of: object, count: Ask
 ) -> Page[T]:
@@ -161,6 +168,46 @@ def page_of(
         ),
         count=count,
     )
+
+
+def windows(
+    parents: Sequence[Hashable], args: PageArgs, ordering: Ordering[Any], max_size: int
+) -> list[Window | BadUserInputError]:
+    """Check the arguments of a connection that many parents share.
+
+    A cursor belongs to the list of one parent: for the others it is an error, theirs alone.
+    """
+    result: list[Window | BadUserInputError] = []
+    for parent in parents:
+        try:
+            result.append(window(args, ordering, parent, max_size))
+        except BadUserInputError as error:
+            result.append(error)
+    return result
+
+
+def shared_window(views: Sequence[Window | BadUserInputError]) -> Window | None:
+    """Return the window that all parents share whose arguments are good; None where there is none.
+
+    Equal arguments make equal windows, so one statement serves all parents.
+    """
+    return next((view for view in views if isinstance(view, Window)), None)
+
+
+def pages_of(
+    parents: Sequence[P],
+    views: Sequence[Window | BadUserInputError],
+    found: Mapping[P, Sequence[T]],
+    ordering: Ordering[T],
+    count: Callable[[P], Ask],
+) -> list[Page[T] | ApiError]:
+    """Make the page of each parent of what a query returned, by parent."""
+    return [
+        page_of(found.get(parent, ()), view, ordering, parent, count(parent))
+        if isinstance(view, Window)
+        else view
+        for parent, view in zip(parents, views, strict=True)
+    ]
 
 
 def digest_of(ordering: Ordering[Any], of: object) -> str:

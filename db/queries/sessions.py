@@ -7,6 +7,7 @@ many rows as it needs; grouping all interceptions would read them all.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -132,6 +133,50 @@ def _count(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
         .subquery()
     )
     return Statement.of(sa.select(sa.func.count()).select_from(keys))
+
+
+async def page_of_users(
+    db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID], window: Keyset
+) -> dict[UUID, list[SessionRow]]:
+    """Return one window of each user's sessions: (started_at, session_id) descending."""
+    parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
+    rows = await db.fetch(
+        _page_of_users(reader is not None, window.shape()), window.parameters() | parameters
+    )
+    result: dict[UUID, list[SessionRow]] = defaultdict(list)
+    for record in rows:
+        row = SessionRow(*record)
+        result[row.initiator_id].append(row)
+    return result
+
+
+@cache
+def _page_of_users(scoped: bool, window: keyset.Shape) -> Statement:
+    select = _sessions((), scoped=scoped, by_activity=False).where(
+        _i.c.initiator_id == columns.any_uuid("user_ids")
+    )
+    order = (_i.c.started_at, _i.c.session_id, _i.c.initiator_id)
+    return Statement.of(
+        keyset.windowed_per_parent(select, window, [_i.c.initiator_id], order, descending=True)
+    )
+
+
+async def counts_of_users(
+    db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """Return how many sessions each user has, by user id."""
+    parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
+    rows = await db.fetch(_counts_of_users(reader is not None), parameters)
+    return {row[0]: row[1] for row in rows}
+
+
+@cache
+def _counts_of_users(scoped: bool) -> Statement:
+    return Statement.of(
+        sa.select(_i.c.initiator_id, sa.func.count(_i.c.session_id.distinct()))
+        .where(_i.c.initiator_id == columns.any_uuid("user_ids"), *filters.visible(_i, scoped))
+        .group_by(_i.c.initiator_id)
+    )
 
 
 async def by_keys(

@@ -1,0 +1,57 @@
+"""From what a caller wants to filter by to a filter that queries understand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import UUID
+
+from db.filters import Filter, InterceptionCriteria, ToolUsageCriteria, UserPromptCriteria
+from resolvers import users
+from resolvers.asking import Ask
+from resolvers.context import Context
+
+C = TypeVar("C", bound=InterceptionCriteria | ToolUsageCriteria | UserPromptCriteria)
+
+_NO_CRITERIA = InterceptionCriteria()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller wants to filter interceptions by; hashable, as the key of a look-up.
+
+    Attributes:
+        criteria: All but the initiator.
+        initiator: `me`, a user id or a username, not yet looked up.
+        q: A search in the `key:value` language of REST; it applies beside the criteria.
+    """
+
+    criteria: InterceptionCriteria = _NO_CRITERIA
+    initiator: str | None = None
+    q: str | None = None
+
+
+# No wish at all: everything passes.
+ALL = Wanted()
+
+
+async def filter_of(ctx: Context, wanted: Wanted) -> Filter:
+    """Return the filter that is wanted.
+
+    Raises:
+        BadUserInputError: The user does not exist or may not be known, or `q` is wrong.
+    """
+    criteria = [await with_initiator(ctx, wanted.criteria, wanted.initiator)]
+    return Filter(tuple(c for c in criteria if c.given()))
+
+
+async def with_initiator(ctx: Context, criteria: C, initiator: str | None) -> C:
+    """Return the criteria with the initiator looked up.
+
+    Raises:
+        BadUserInputError: The user does not exist or may not be known.
+    """
+    if not initiator:
+        return criteria
+    user_id: UUID = await ctx.load(Ask(users.named, initiator))
+    return replace(criteria, initiator_id=user_id)

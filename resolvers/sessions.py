@@ -1,0 +1,187 @@
+"""Sessions: the list of them, look-ups by key, and what is told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from db.filters import Filter
+from db.queries import sessions
+from db.rows import SessionKey, SessionRow, SessionSummaryRow
+from resolvers import filtering, users
+from resolvers.asking import Ask
+from resolvers.context import Context
+from resolvers.errors import ApiError
+from resolvers.filtering import Wanted
+from resolvers.paging import (
+    Ordering,
+    Page,
+    PageArgs,
+    keyset_of,
+    page_of,
+    pages_of,
+    shared_window,
+    window,
+    windows,
+)
+
+
+class SessionOrder(Enum):
+    """The orders of the list of sessions."""
+
+    STARTED_AT_DESC = "STARTED_AT_DESC"
+    STARTED_AT_ASC = "STARTED_AT_ASC"
+    LAST_ACTIVE_AT_DESC = "LAST_ACTIVE_AT_DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """One list of sessions and the page of it that is wanted."""
+
+    page: PageArgs
+    wanted: Wanted = filtering.ALL
+    order: SessionOrder = SessionOrder.STARTED_AT_DESC
+
+
+@dataclass(frozen=True, slots=True)
+class SessionName:
+    """A session as callers name it: by session id and, where several share it, by initiator."""
+
+    session_id: str
+    initiator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionActivity:
+    """What a session's newest prompt tells."""
+
+    last_prompt: str | None
+    last_active_at: datetime
+
+
+# The cursors of each order; (time, session_id, initiator_id) is total.
+_ORDERINGS = {
+    order: Ordering[SessionRow](
+        f"sessions/{order.value}",
+        (datetime, str, UUID),
+        lambda row: (row.ordered_at, row.session_id, row.initiator_id),
+    )
+    for order in SessionOrder
+}
+_OF_USER = Ordering[SessionRow](
+    "user/sessions", (datetime, str, UUID), _ORDERINGS[SessionOrder.STARTED_AT_DESC].key
+)
+
+
+async def pages(
+    ctx: Context, lists: Sequence[SessionList], _args: None = None
+) -> list[Page[SessionRow] | ApiError]:
+    """Return the page that is wanted of each list."""
+    return [await _page_or_error(ctx, wanted) for wanted in lists]
+
+
+async def _page_or_error(ctx: Context, wanted: SessionList) -> Page[SessionRow] | ApiError:
+    try:
+        filter_ = await filtering.filter_of(ctx, wanted.wanted)
+        ordering = _ORDERINGS[wanted.order]
+        view = window(wanted.page, ordering, filter_, ctx.max_page_size)
+    except ApiError as error:
+        return error
+    rows = []
+    if not ctx.reads_nothing:
+        rows = await sessions.page(
+            ctx.db,
+            ctx.reader,
+            filter_,
+            keyset_of(view),
+            by_activity=wanted.order is SessionOrder.LAST_ACTIVE_AT_DESC,
+            descending=wanted.order is not SessionOrder.STARTED_AT_ASC,
+        )
+    return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
+
+
+async def counts(ctx: Context, filters: Sequence[Filter], _args: None = None) -> list[int]:
+    """Return how many sessions pass each filter."""
+    if ctx.reads_nothing:
+        return [0] * len(filters)
+    return [await sessions.count(ctx.db, ctx.reader, filter_) for filter_ in filters]
+
+
+async def by_keys(
+    ctx: Context, keys: Sequence[SessionKey], _args: None = None
+) -> list[SessionRow | None]:
+    """Return the sessions with these keys that the caller may read."""
+    if ctx.reads_nothing:
+        return [None] * len(keys)
+    found = await sessions.by_keys(ctx.db, ctx.reader, keys)
+    return [found.get(key) for key in keys]
+
+
+async def by_names(
+    ctx: Context, names: Sequence[SessionName], _args: None = None
+) -> list[SessionRow | ApiError | None]:
+    """Return the sessions with these names; the newest where several initiators share an id."""
+    if ctx.reads_nothing:
+        return [None] * len(names)
+    keys = await sessions.keys_by_session_ids(ctx.db, ctx.reader, [n.session_id for n in names])
+    chosen = [await _choose(ctx, name, keys) for name in names]
+    wanted = [key for key in chosen if isinstance(key, tuple)]
+    found = await sessions.by_keys(ctx.db, ctx.reader, wanted) if wanted else {}
+    return [found.get(key) if isinstance(key, tuple) else key for key in chosen]
+
+
+async def _choose(
+    ctx: Context, name: SessionName, keys: Sequence[SessionKey]
+) -> SessionKey | ApiError | None:
+    same_id = [key for key in keys if key[0] == name.session_id]
+    if name.initiator:
+        try:
+            initiator_id = await ctx.load(Ask(users.named, name.initiator))
+        except ApiError as error:
+            return error
+        same_id = [key for key in same_id if key[1] == initiator_id]
+    return same_id[0] if same_id else None
+
+
+async def summaries(
+    ctx: Context, keys: Sequence[SessionKey], _args: None = None
+) -> list[SessionSummaryRow | None]:
+    """Return what is counted and collected over each session."""
+    found = await sessions.summaries(ctx.db, keys)
+    return [found.get(key) for key in keys]
+
+
+async def activities(
+    ctx: Context, keys: Sequence[tuple[SessionKey, datetime]], _args: None = None
+) -> list[SessionActivity]:
+    """Return each session's newest prompt and last activity; the keys bring the session's start."""
+    prompts = await sessions.last_prompts(ctx.db, [key for key, _ in keys])
+    return [
+        SessionActivity(prompt.prompt, prompt.created_at)
+        if (prompt := prompts.get(key)) is not None
+        else SessionActivity(None, started_at)
+        for key, started_at in keys
+    ]
+
+
+async def of_users(
+    ctx: Context, user_ids: Sequence[UUID], args: PageArgs
+) -> list[Page[SessionRow] | ApiError]:
+    """Return one page of each user's sessions that the caller may read, newest first."""
+    views = windows(user_ids, args, _OF_USER, ctx.max_page_size)
+    found: dict[UUID, list[SessionRow]] = {}
+    view = shared_window(views)
+    if view is not None and not ctx.reads_nothing:
+        found = await sessions.page_of_users(ctx.db, ctx.reader, user_ids, keyset_of(view))
+    return pages_of(user_ids, views, found, _OF_USER, lambda user_id: Ask(counts_of_users, user_id))
+
+
+async def counts_of_users(ctx: Context, user_ids: Sequence[UUID], _args: None = None) -> list[int]:
+    """Return how many sessions of each user the caller may read."""
+    if ctx.reads_nothing:
+        return [0] * len(user_ids)
+    found = await sessions.counts_of_users(ctx.db, ctx.reader, user_ids)
+    return [found.get(user_id, 0) for user_id in user_ids]

@@ -1,0 +1,83 @@
+"""Threads: look-ups by id, those of sessions, and what is told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from db.queries import threads
+from db.rows import SessionKey, ThreadRow, ThreadSummaryRow
+from resolvers import sessions
+from resolvers.asking import Ask
+from resolvers.context import Context
+from resolvers.errors import ApiError
+from resolvers.paging import (
+    Ordering,
+    Page,
+    PageArgs,
+    keyset_of,
+    pages_of,
+    shared_window,
+    windows,
+)
+
+_OF_SESSION = Ordering[ThreadRow](
+    "session/threads", (datetime, UUID), lambda row: (row.root_started_at, row.id)
+)
+
+
+async def of_sessions(
+    ctx: Context, keys: Sequence[SessionKey], args: PageArgs
+) -> list[Page[ThreadRow] | ApiError]:
+    """Return one page of each session's threads, oldest first."""
+    views = windows(keys, args, _OF_SESSION, ctx.max_page_size)
+    found: dict[SessionKey, list[ThreadRow]] = {}
+    if (view := shared_window(views)) is not None:
+        found = await threads.page_of_sessions(ctx.db, keys, keyset_of(view))
+    return pages_of(
+        keys,
+        views,
+        found,
+        _OF_SESSION,
+        lambda key: Ask(sessions.summaries, key, then="thread_count"),
+    )
+
+
+async def by_ids(ctx: Context, ids: Sequence[UUID], _args: None = None) -> list[ThreadRow | None]:
+    """Return the threads with these ids that the caller may read."""
+    if ctx.reads_nothing:
+        return [None] * len(ids)
+    found = await threads.by_ids(ctx.db, ctx.reader, ids)
+    return [found.get(thread_id) for thread_id in ids]
+
+
+async def of_interceptions(
+    ctx: Context, keys: Sequence[tuple[UUID, SessionKey]], _args: None = None
+) -> list[ThreadRow | None]:
+    """Return each interception's thread; the keys bring the root's id and the own session.
+
+    An interception under another session id than its root belongs to no thread, and so does one
+    whose root is missing or in flight.
+    """
+    found = await threads.by_ids(ctx.db, ctx.reader, [root_id for root_id, _ in keys])
+    return [
+        thread
+        if (thread := found.get(root_id)) is not None and thread.session_key == session_key
+        else None
+        for root_id, session_key in keys
+    ]
+
+
+async def summaries(
+    ctx: Context, ids: Sequence[UUID], _args: None = None
+) -> list[ThreadSummaryRow | None]:
+    """Return what is counted over each thread's interceptions."""
+    found = await threads.summaries(ctx.db, ids)
+    return [found.get(thread_id) for thread_id in ids]
+
+
+async def prompts(ctx: Context, ids: Sequence[UUID], _args: None = None) -> list[str | None]:
+    """Return the first prompt of each thread's root; None where it has none."""
+    found = await threads.first_prompts(ctx.db, ids)
+    return [found.get(thread_id) for thread_id in ids]
