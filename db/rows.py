@@ -48,9 +48,9 @@ class InterceptionRow:
         return self.session_id, self.initiator_id
 
     @property
-    def thread_key(self) -> UUID:
-        """The root of its thread; its own id where it is the root."""
-        return self.thread_root_id or self.id
+    def thread_look_up(self) -> tuple[UUID, SessionKey]:
+        """The root of its thread (itself, where it is the root) and the session it must be of."""
+        return self.thread_root_id or self.id, self.session_key
 
     @property
     def duration_ms(self) -> int:

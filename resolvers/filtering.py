@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from db.filters import Filter, InterceptionCriteria, ToolUsageCriteria, UserPromptCriteria
-from resolvers import users
+from resolvers import search, users
 from resolvers.asking import Ask
 from resolvers.context import Context
+from resolvers.errors import BadUserInputError
+from resolvers.search import Language
 
 C = TypeVar("C", bound=InterceptionCriteria | ToolUsageCriteria | UserPromptCriteria)
 
@@ -35,14 +38,27 @@ class Wanted:
 ALL = Wanted()
 
 
-async def filter_of(ctx: Context, wanted: Wanted) -> Filter:
-    """Return the filter that is wanted.
+async def filter_of(
+    ctx: Context, wanted: Wanted, language: Language = search.INTERCEPTIONS
+) -> Filter:
+    """Return the filter that is wanted; `q` is read in the language of its list.
 
     Raises:
         BadUserInputError: The user does not exist or may not be known, or `q` is wrong.
     """
     criteria = [await with_initiator(ctx, wanted.criteria, wanted.initiator)]
+    if wanted.q:
+        criteria.append(await search.criteria(wanted.q, language, partial(find_user, ctx)))
     return Filter(tuple(c for c in criteria if c.given()))
+
+
+async def find_user(ctx: Context, name: str) -> UUID | None:
+    """Return the id of the user that a search names; None where the caller can't see one."""
+    try:
+        user_id: UUID = await ctx.load(Ask(users.named, name))
+    except BadUserInputError:
+        return None
+    return user_id
 
 
 async def with_initiator(ctx: Context, criteria: C, initiator: str | None) -> C:
@@ -55,3 +71,8 @@ async def with_initiator(ctx: Context, criteria: C, initiator: str | None) -> C:
         return criteria
     user_id: UUID = await ctx.load(Ask(users.named, initiator))
     return replace(criteria, initiator_id=user_id)
+
+
+def searching(q: str | None) -> Wanted:
+    """Return the wish of a search alone."""
+    return replace(ALL, q=q) if q else ALL

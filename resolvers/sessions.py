@@ -11,7 +11,7 @@ from uuid import UUID
 from db.filters import Filter
 from db.queries import sessions
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
-from resolvers import filtering, users
+from resolvers import filtering, search, users
 from resolvers.asking import Ask
 from resolvers.context import Context
 from resolvers.errors import ApiError
@@ -63,15 +63,15 @@ class SessionActivity:
 
 
 # The cursors of each order; (time, session_id, initiator_id) is total.
-_ORDERINGS = {
-    order: Ordering[SessionRow](
+_ORDERINGS: dict[SessionOrder, Ordering[SessionRow]] = {
+    order: Ordering(
         f"sessions/{order.value}",
         (datetime, str, UUID),
         lambda row: (row.ordered_at, row.session_id, row.initiator_id),
     )
     for order in SessionOrder
 }
-_OF_USER = Ordering[SessionRow](
+_OF_USER: Ordering[SessionRow] = Ordering(
     "user/sessions", (datetime, str, UUID), _ORDERINGS[SessionOrder.STARTED_AT_DESC].key
 )
 
@@ -85,7 +85,7 @@ async def pages(
 
 async def _page_or_error(ctx: Context, wanted: SessionList) -> Page[SessionRow] | ApiError:
     try:
-        filter_ = await filtering.filter_of(ctx, wanted.wanted)
+        filter_ = await filtering.filter_of(ctx, wanted.wanted, search.SESSIONS)
         ordering = _ORDERINGS[wanted.order]
         view = window(wanted.page, ordering, filter_, ctx.max_page_size)
     except ApiError as error:

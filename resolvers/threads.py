@@ -22,7 +22,7 @@ from resolvers.paging import (
     windows,
 )
 
-_OF_SESSION = Ordering[ThreadRow](
+_OF_SESSION: Ordering[ThreadRow] = Ordering(
     "session/threads", (datetime, UUID), lambda row: (row.root_started_at, row.id)
 )
 

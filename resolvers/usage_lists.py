@@ -53,8 +53,8 @@ class UsageFilter:
     interceptions: Filter
 
 
-_NEWEST = {
-    row: Ordering[UsageRow](row.__name__, (datetime, UUID), lambda row: (row.created_at, row.id))
+_NEWEST: dict[type[UsageRow], Ordering[UsageRow]] = {
+    row: Ordering(row.__name__, (datetime, UUID), lambda row: (row.created_at, row.id))
     for row in _ROWS.values()
 }
 

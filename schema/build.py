@@ -1,0 +1,99 @@
+"""The one schema: Strawberry's types, with each field's spec made executable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import strawberry
+from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from engine.spec import EXTENSION, Lookup, Read, Spec
+from resolvers import nodes
+from resolvers.asking import Ask
+from schema.query import Query
+from schema.scalars import SCALARS
+
+_NAMES = {kind.row: kind.name for kind in nodes.KINDS}
+
+
+def type_of(row: object) -> str:
+    """Return the name of the type behind an interface that the row is of."""
+    return _NAMES[type(row)]
+
+
+def _build() -> strawberry.Schema:
+    built = strawberry.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
+    for graphql_type in graphql_core(built).type_map.values():
+        if isinstance(graphql_type, GraphQLInterfaceType):
+            graphql_type.resolve_type = lambda row, _info, _type: type_of(row)
+        if isinstance(graphql_type, GraphQLObjectType):
+            graphql_type.is_type_of = None
+            for field in graphql_type.fields.values():
+                _make_executable(built, field)
+    return built
+
+
+def graphql_core(built: strawberry.Schema) -> GraphQLSchema:
+    """Return graphql-core's view of the schema, which executors work on."""
+    return built._schema  # noqa: SLF001 (Strawberry has no public name for it)
+
+
+def _make_executable(built: strawberry.Schema, field: GraphQLField) -> None:
+    declared = (field.extensions or {}).get("strawberry-definition")
+    if not isinstance(declared, StrawberryField):
+        return
+    spec: Spec = declared.metadata[EXTENSION]
+    if isinstance(spec, Lookup) and declared.base_resolver is not None:
+        spec = replace(spec, arguments=_arguments(built, declared, declared.base_resolver))
+    field.extensions[EXTENSION] = spec
+    field.resolve = _resolver(spec)
+
+
+def _arguments(
+    built: strawberry.Schema, declared: StrawberryField, make: Callable[..., Any]
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Let a field's function take coerced arguments: GraphQL's names, and dicts for inputs."""
+    converter = built.schema_converter
+
+    def arguments(coerced: Mapping[str, Any]) -> Any:
+        registry, config = converter.scalar_registry, converter.config
+        return make(**convert_arguments(dict(coerced), declared.arguments, registry, config))
+
+    return arguments
+
+
+def _resolver(spec: Spec) -> Callable[..., Any]:
+    """Return graphql-core's resolver for a spec."""
+    if isinstance(spec, Read):
+        return _reader(spec)
+    lookup = spec
+
+    async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
+        made = arguments if lookup.arguments is None else lookup.arguments(arguments)
+        if lookup.ask is not None:
+            ask = lookup.ask(row, made)
+        else:
+            assert lookup.batch is not None
+            assert lookup.key is not None
+            key = getattr(row, lookup.key)
+            args: Any = None if lookup.arguments is None else made
+            ask = None if key is None else Ask(lookup.batch, key, args, lookup.then)
+        return None if ask is None else await info.context.load(ask)
+
+    return resolve
+
+
+def _reader(spec: Read) -> Callable[..., Any]:
+    get, attribute = spec.get, spec.attribute
+    if get is not None:
+        return lambda row, _info: get(row)
+    assert attribute is not None
+    return lambda row, _info: getattr(row, attribute)
+
+
+schema = _build()

@@ -1,0 +1,73 @@
+"""Sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from resolvers import interceptions, sessions, threads, totals, users
+from schema.connections import InterceptionConnection, ThreadConnection
+from schema.fields import connection, look_up, read
+from schema.node import Node
+from schema.scalars import Json
+from schema.types.usages import TokenUsageSummary
+from schema.types.user import User
+
+
+@strawberry.type(
+    description=(
+        "The interceptions of one initiator that share a session id: one sitting with a coding "
+        "agent. Its figures are those of the whole session, whatever filter found it."
+    )
+)
+class Session(Node):
+    """Over `SessionRow`."""
+
+    session_id: str = read(
+        "session_id",
+        "The client's id of the session; without one the thread's id. Two users may share one.",
+    )
+    initiator: User = look_up(users.by_ids, "initiator_id", "The user whose session it is.")
+    providers: list[str] = look_up(
+        sessions.summaries, "key", "The types of providers asked, ascending.", "providers"
+    )
+    models: list[str] = look_up(sessions.summaries, "key", "The models asked, ascending.", "models")
+    client: str | None = read(
+        "client", "The agent of its earliest interception; null where none was recognised."
+    )
+    metadata: Json = read("metadata", "The metadata of its earliest interception.")
+    started_at: datetime = read("started_at", "When its earliest interception started.")
+    ended_at: datetime | None = look_up(
+        sessions.summaries,
+        "key",
+        "When its last interception ended. Work in flight is not shown.",
+        "ended_at",
+    )
+    last_active_at: datetime = look_up(
+        sessions.activities,
+        "activity_key",
+        "When its newest prompt was recorded; its start where it has none.",
+        "last_active_at",
+    )
+    last_prompt: str | None = look_up(
+        sessions.activities,
+        "activity_key",
+        "Its newest prompt; null where it has none.",
+        "last_prompt",
+    )
+    thread_count: int = look_up(
+        sessions.summaries, "key", "How many threads it has.", "thread_count"
+    )
+    interception_count: int = look_up(
+        sessions.summaries, "key", "How many interceptions it has.", "interception_count"
+    )
+    token_usage: TokenUsageSummary = look_up(
+        totals.of_sessions, "key", "The tokens of all its interceptions."
+    )
+    threads: ThreadConnection = connection(
+        threads.of_sessions, "key", "Its threads, oldest first by the start of their roots."
+    )
+    interceptions: InterceptionConnection = connection(
+        interceptions.of_sessions, "key", "Its interceptions, oldest first."
+    )
