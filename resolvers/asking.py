@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiodataloader import DataLoader
@@ -52,12 +53,12 @@ class Loaders:
         loader = self._loaders.get(name)
         if loader is None:
             loader = self._loaders[name] = DataLoader(
-                lambda keys: self._run(ask.batch, keys, ask.args), max_batch_size=_MAX_KEYS
+                partial(self._run, ask.batch, ask.args), max_batch_size=_MAX_KEYS
             )
         result = await loader.load(ask.key)
         if ask.then is None or result is None:
             return result
         return getattr(result, ask.then)
 
-    async def _run(self, batch: Batch, keys: Sequence[Any], args: Any) -> list[Any]:
+    async def _run(self, batch: Batch, args: Any, keys: Sequence[Any]) -> list[Any]:
         return list(await batch(self._context, keys, args))

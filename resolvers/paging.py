@@ -234,19 +234,18 @@ def _decode(cursor: str | None, name: str, ordering: Ordering[Any], digest: str)
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         version, of, *values = orjson.loads(raw)
-        key = tuple(_typed(v, t) for v, t in zip(values, ordering.types, strict=True))
+        if version == _VERSION and of == digest:
+            return tuple(_typed(v, t) for v, t in zip(values, ordering.types, strict=True))
     except (ValueError, TypeError, OverflowError):
-        version, of, key = None, None, ()
-    if version != _VERSION:
-        raise BadUserInputError(
-            f"`{name}` is not a cursor: use an edge's `cursor`, or `pageInfo`'s, unchanged."
-        )
-    if of != digest:
+        version = None
+    if version == _VERSION:
         raise BadUserInputError(
             f"`{name}` is a cursor of another list: order, filter and parent must be those of the "
             "list that gave it."
         )
-    return key
+    raise BadUserInputError(
+        f"`{name}` is not a cursor: use an edge's `cursor`, or `pageInfo`'s, unchanged."
+    )
 
 
 def _typed(value: object, kind: type) -> object:

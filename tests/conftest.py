@@ -14,6 +14,8 @@ import pytest
 from db import embedded
 from db.database import Database
 from db.migrations import tool
+from tests.factories import Factory
+from tests.graph import Graph
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +73,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url, pool_size=5)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def make(database_url: str) -> AsyncIterator[Factory]:
+    """Writes rows to this test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield Factory(connection)
+    await connection.close()
+
+
+@pytest.fixture
+def graph(database: Database) -> Graph:
+    """Asks GraphQL of this test's database, as one who may read everything."""
+    return Graph(database)

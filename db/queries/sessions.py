@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from db import filters, keyset
 from db.database import Snapshot
@@ -196,7 +197,7 @@ def _by_keys(scoped: bool) -> Statement:
     return Statement.of(
         sa.select(*columns.of(SessionRow, _i, others))
         .where(*of_session_keys(_i), *filters.visible(_i, scoped))
-        .distinct(*key)
+        .ext(distinct_on(*key))
         .order_by(*key, _i.c.started_at, _i.c.id)
     )
 
@@ -271,6 +272,6 @@ def _last_prompts() -> Statement:
         .select_from(user_prompts)
         .join(_i, _i.c.id == user_prompts.c.interception_id)
         .where(*of_session_keys(_i), *filters.visible(_i))
-        .distinct(*key)
+        .ext(distinct_on(*key))
         .order_by(*key, user_prompts.c.created_at.desc(), user_prompts.c.id.desc())
     )

@@ -8,6 +8,7 @@ from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from db import filters, keyset
 from db.database import Snapshot
@@ -102,6 +103,6 @@ def _first_prompts() -> Statement:
     return Statement.of(
         sa.select(p.c.interception_id, p.c.prompt)
         .where(p.c.interception_id == columns.any_uuid("ids"))
-        .distinct(p.c.interception_id)
+        .ext(distinct_on(p.c.interception_id))
         .order_by(p.c.interception_id, p.c.created_at, p.c.id)
     )

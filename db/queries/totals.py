@@ -103,7 +103,7 @@ def _of_sessions(*, metadata: bool) -> Statement:
     )
 
 
-def _statement(keys: sa.Select[Any], *, metadata: bool) -> Statement:
+def _statement(keys: sa.Select[*tuple[Any, ...]], *, metadata: bool) -> Statement:
     """Complete a select of keys joined to token usages: their sums, or each one's metadata."""
     if metadata:
         has_some = _t.c.metadata != columns.EMPTY_OBJECT

@@ -1,0 +1,74 @@
+"""A GraphQL client without HTTP: executes on the schema, with the context of one caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from graphql import ExecutionResult, GraphQLError, execute, parse, validate
+
+from db.database import Database
+from resolvers.access import scope_of
+from resolvers.context import Context
+from resolvers.principal import Principal
+from schema.build import graphql_core, schema
+
+
+@dataclass
+class Answer:
+    """What an operation answered, and what it took."""
+
+    data: dict[str, Any] | None
+    errors: Sequence[GraphQLError]
+    statements: int
+    rows: int
+
+
+@dataclass
+class Graph:
+    """Asks as one caller; `as_user` gives another."""
+
+    database: Database
+    principal: Principal = field(
+        default_factory=lambda: Principal(uuid4(), "auditor", frozenset({"auditor"}))
+    )
+    member_access: Literal["none", "own"] = "none"
+    max_page_size: int = 1000
+
+    def as_user(
+        self, user_id: UUID, *roles: str, member_access: Literal["none", "own"] = "none"
+    ) -> Graph:
+        principal = Principal(user_id, "caller", frozenset(roles))
+        return Graph(self.database, principal, member_access, self.max_page_size)
+
+    async def __call__(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Return the data; errors fail the test."""
+        answer = await self.ask(query, **variables)
+        assert not answer.errors, answer.errors
+        assert answer.data is not None
+        return answer.data
+
+    async def ask(self, query: str, **variables: Any) -> Answer:
+        """Return data and errors."""
+        async with self.database.snapshot() as snapshot:
+            context = Context(
+                self.principal,
+                scope_of(self.principal, self.member_access),
+                snapshot,
+                self.max_page_size,
+            )
+            result = await self._execute(query, variables, context)
+            return Answer(result.data, result.errors or [], snapshot.statements, snapshot.rows)
+
+    async def _execute(
+        self, query: str, variables: dict[str, Any], context: Context
+    ) -> ExecutionResult:
+        document = parse(query)
+        faults = validate(graphql_core(schema), document)
+        assert not faults, faults
+        result = execute(
+            graphql_core(schema), document, variable_values=variables, context_value=context
+        )
+        return result if isinstance(result, ExecutionResult) else await result
