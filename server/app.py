@@ -13,19 +13,25 @@ from starlette.routing import BaseRoute
 from db.database import Database
 from db.errors import DatabaseError
 from resolvers.errors import ApiError
-from server import errors, graphiql, health, signin
+from server import errors, graphiql, health, metrics, signin
 from server.auth import LastUsed
+from server.dates import DateMiddleware
 from server.gate import ShutGate
 from server.logs import RequestLogMiddleware
+from server.proxy.handler import Passthrough
 from server.readiness import Readiness
 from server.settings import Settings
 
 
 def create_app(settings: Settings) -> Starlette:
     """Return the application; `settings.database_url` must be set."""
+    passthrough = Passthrough(settings)
     app = Starlette(
-        routes=_routes(settings),
+        # The passthrough comes last: it takes what no other route below its paths does.
+        routes=[*_routes(settings), *passthrough.routes()],
         middleware=[
+            Middleware(DateMiddleware),
+            *([Middleware(metrics.Counted)] if settings.metrics else []),
             Middleware(RequestLogMiddleware),
             *([] if settings.enabled else [Middleware(ShutGate)]),
         ],
@@ -37,6 +43,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.passthrough = passthrough
     return app
 
 
@@ -45,6 +52,7 @@ def _routes(settings: Settings) -> list[BaseRoute]:
         *health.routes(settings),
         *graphiql.routes(),
         *signin.routes(),
+        *metrics.routes(settings),
     ]
 
 
@@ -65,7 +73,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
     await app.state.readiness.start()
     try:
-        yield
+        async with app.state.passthrough.running():
+            yield
     finally:
         await app.state.readiness.stop()
         await app.state.last_used.close()

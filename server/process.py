@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
-from server import logs, readiness
+from server import logs, metrics, readiness
 from server.app import create_app
 from server.settings import Settings, load_settings
 
@@ -134,9 +134,23 @@ def serve(settings: Settings, sock: socket.socket, announce: Announce) -> None:
         announce: Called once, when requests are answered.
     """
     _export(settings)
-    config = uvicorn.Config(
-        "server.process:worker_app",
-        factory=True,
+    config = uvicorn_config(settings, "server.process:worker_app")
+    # uvicorn raises the signal again when it has stopped; that must not kill us before we are done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)
+    ready = partial(announce, _address(sock))
+    if settings.workers > 1:
+        with metrics.shared_by_processes():
+            _Supervisor(config, sock, ready).run()
+    else:
+        _Server(config, ready).run(sockets=[sock])
+
+
+def uvicorn_config(settings: Settings, app: str | Starlette) -> uvicorn.Config:
+    """Return how an application is served: itself, or the name of what makes it."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
         loop="uvloop",
         http="httptools",
         workers=settings.workers,
@@ -144,16 +158,10 @@ def serve(settings: Settings, sock: socket.socket, announce: Announce) -> None:
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        # Ours are dated by a middleware, which leaves the date of a relayed answer alone.
+        date_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    # uvicorn raises the signal again when it has stopped; that must not kill us before we are done.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ignore)
-    ready = partial(announce, _address(sock))
-    if settings.workers > 1:
-        _Supervisor(config, sock, ready).run()
-    else:
-        _Server(config, ready).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
@@ -186,6 +194,8 @@ def _export(settings: Settings) -> None:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = value.get_secret_value()
+        if isinstance(value, tuple):
+            value = ",".join(str(item) for item in value)
         if value is not None:
             os.environ[f"AIBRIDGE_{name.upper()}"] = str(value)
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.url import for_asyncpg, without_password
+from server.setting_types import LimitsStorage, Networks, UpstreamUrl
 
 # Read by the tests alone.
 _FOR_TESTS = {"AIBRIDGE_TEST_DATABASE_URL", "AIBRIDGE_SHARED"}
@@ -119,6 +120,37 @@ class Settings(BaseSettings):
         "", description="Origins of pages that may call the server, separated by commas."
     )
 
+    # Passthrough
+    upstream_url: UpstreamUrl | None = Field(
+        None,
+        description="The bridge that the passthrough relays to, http://…; without one it is off.",
+    )
+    upstream_timeout: float = Field(
+        600.0,
+        gt=0,
+        description="Seconds that the upstream may take until its response begins.",
+    )
+    allow_byok: bool = Field(
+        True, description="Off: requests that bring their own provider key are refused."
+    )
+    max_concurrency: int = Field(
+        0, ge=0, description="Passthrough requests at once in one process; 0: no limit."
+    )
+    rate_limit: int = Field(
+        0, ge=0, description="Passthrough requests per second of one caller; 0: no limit."
+    )
+    limits_storage: LimitsStorage = Field(
+        SecretStr("memory://"),
+        description="Where the rate limit counts: memory://, or redis://… shared by all replicas.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks whose X-Forwarded-For the rate limit believes.",
+    )
+
+    # Observation
+    metrics: bool = Field(False, description="On: Prometheus metrics at /metrics.")
+
     @property
     def trusted_origins(self) -> frozenset[str]:
         """The origins of `cors_origins`."""
@@ -153,6 +185,8 @@ def shown(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if name.endswith("database_url") and value is not None:
             value = without_password(value.get_secret_value())
+        if isinstance(value, tuple):
+            value = ", ".join(str(item) for item in value)
         result[f"AIBRIDGE_{name.upper()}"] = "" if value is None else str(value)
     return result
 

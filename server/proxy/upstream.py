@@ -1,0 +1,145 @@
+"""The connections to the upstream: one client session, from the server's start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+# A connection that is not there by now will not be: the host is down or drops our packets.
+_CONNECT_TIMEOUT = 10.0
+
+# Common servers close a connection that was idle for five seconds. One that closes as we send
+# costs a request that can't be repeated, so we let go first.
+_KEEP_ALIVE = 4.0
+
+# The upstream's own header limits hold; these only bound what one answer can make us keep.
+_MAX_HEADER_BYTES = 256 * 1024
+_MAX_HEADERS = 1000
+
+# What is read of an answer that refuses a WebSocket: a sentence or a small JSON.
+_MAX_REFUSAL = 64 * 1024
+
+# How long an upstream may take to say `100 Continue`, which older ones never do.
+_CONTINUE_TIMEOUT = 1.0
+
+# Dead peers of a WebSocket are found by pings; an answer is awaited for half of this.
+WEBSOCKET_HEARTBEAT = 30.0
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request whose body goes out after a while even if the upstream never says 100."""
+
+    def update_expect_continue(self, expect: bool = False) -> None:
+        super().update_expect_continue(expect)
+        waiting = self._continue
+        if waiting is not None:
+            self.loop.call_later(_CONTINUE_TIMEOUT, _resolve, waiting)
+
+
+def _resolve(waiting: asyncio.Future[bool]) -> None:
+    if not waiting.done():
+        waiting.set_result(True)
+
+
+@dataclass(slots=True)
+class Timing:
+    """When the upstream was asked and when it began to answer, by the loop's clock."""
+
+    connecting: float = 0.0
+    connected: float = 0.0
+    asked: float = 0.0
+    answered: float = 0.0
+
+
+class RefusedError(Exception):
+    """The upstream refused a WebSocket; this is its answer."""
+
+    def __init__(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+        super().__init__(response.status)
+        self.status = response.status
+        self.headers = response.raw_headers
+        self.body = body
+
+
+class Socket(aiohttp.ClientWebSocketResponse):
+    """A WebSocket to the upstream that remembers the headers of its handshake."""
+
+    def __init__(
+        self, reader: Any, writer: Any, protocol: Any, response: Any, *args: Any, **more: Any
+    ) -> None:
+        super().__init__(reader, writer, protocol, response, *args, **more)
+        self.handshake_headers: tuple[tuple[bytes, bytes], ...] = response.raw_headers
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The sessions for requests and for WebSockets, over the same connections."""
+
+    url: str
+    timeout: float
+    http: aiohttp.ClientSession
+    websocket: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def connected(url: str, timeout: float) -> AsyncIterator[Upstream]:  # noqa: ASYNC109
+    """Make the sessions. No connection is opened yet: the upstream may be away at this moment."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE)
+    options: dict[str, Any] = {
+        "connector": connector,
+        "connector_owner": False,
+        # Nothing is added, followed, remembered, decoded or taken from the environment.
+        "skip_auto_headers": ("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        "cookie_jar": aiohttp.DummyCookieJar(),
+        "auto_decompress": False,
+        "requote_redirect_url": False,
+        "trust_env": False,
+        "timeout": aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT),
+        "max_line_size": _MAX_HEADER_BYTES,
+        "max_field_size": _MAX_HEADER_BYTES,
+        "max_headers": _MAX_HEADERS,
+    }
+    async with (
+        connector,
+        aiohttp.ClientSession(
+            **options, request_class=_Request, trace_configs=[_tracing()]
+        ) as http,
+        aiohttp.ClientSession(
+            **options, ws_response_class=Socket, raise_for_status=_raise_refused
+        ) as websocket,
+    ):
+        yield Upstream(url, timeout, http, websocket)
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    config = aiohttp.TraceConfig()
+    now = asyncio.get_running_loop().time
+
+    def note(moment: str) -> Any:
+        async def at(_session: Any, context: Any, _params: Any) -> None:
+            setattr(context.trace_request_ctx, moment, now())
+
+        return at
+
+    config.on_connection_create_start.append(note("connecting"))
+    config.on_connection_create_end.append(note("connected"))
+    config.on_request_headers_sent.append(note("asked"))
+    config.on_request_end.append(note("answered"))
+    return config
+
+
+async def _raise_refused(response: aiohttp.ClientResponse) -> None:
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return
+    body = b""
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _MAX_REFUSAL:
+            break
+    raise RefusedError(response, body)
