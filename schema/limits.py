@@ -35,6 +35,7 @@ class Limits:
     max_directives: int = 50
     max_tokens: int = 5_000
     max_document_bytes: int = 256 * 1024
+    max_comparisons: int = 10_000
     max_cost: int = 500_000
 
 

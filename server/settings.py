@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         256 * 1024, ge=1024, description="The longest GraphQL document, in bytes."
     )
     max_tokens: int = Field(5_000, ge=1, description="The most tokens of a GraphQL document.")
+    max_comparisons: int = Field(
+        10_000, ge=1, description="The most comparisons between fields of one name in a document."
+    )
     max_depth: int = Field(15, ge=1, description="The most levels of fields of an operation.")
     max_aliases: int = Field(100, ge=0, description="The most aliases of an operation.")
     max_root_fields: int = Field(30, ge=1, description="The most root fields of an operation.")

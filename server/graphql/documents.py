@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,14 +14,15 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     parse,
-    validate,
 )
 
-from schema.limits import Extent, LimitError, Limits, check_extent, check_text, extents
+from schema.limits import LimitError, Limits, check_extent, check_text, extents
+from schema.validation import InvalidDocumentError, check_valid
 from server.graphql.errors import Code, RequestError
 
-# How many errors of one document are shown; the first few are what a person reads.
-_MAX_ERRORS = 20
+# Documents up to this length are judged where they are, in a few milliseconds. Longer ones go to a
+# thread, so that other requests are not held up.
+_INLINE_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,44 +61,55 @@ class Documents:
         self._limits = limits
         self._entries = entries
         self._bytes_left = size
+        # More threads would take turns on one interpreter, and hold more memory.
+        self._one_thread = asyncio.Lock()
         self._known: OrderedDict[str, tuple[Document, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, text: str, *, may_introspect: bool) -> Document:
+    async def get(self, text: str, *, may_introspect: bool) -> Document:
         """Return the document of a text.
 
         Raises:
             RequestError: It can't be parsed, is over a limit, or is not valid.
         """
         try:
-            check_text(text, self._limits)
-            hashed = hash_of(text)
+            document = await self._get(text, hide_suggestions=not may_introspect)
         except LimitError as error:
             raise RequestError.of(Code.QUERY_TOO_COMPLEX, error) from None
-        known = self._known.get(hashed)
-        if known is not None:
-            self._known.move_to_end(hashed)
-            document = known[0]
-        else:
-            document = self._prepared(text, hashed, may_introspect=may_introspect)
-            self._keep(document, len(text))
+        except InvalidDocumentError as error:
+            raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *error.errors) from None
         if document.introspects and not may_introspect:
             raise RequestError.of(
                 Code.GRAPHQL_VALIDATION_FAILED, "Introspection is not allowed here."
             )
         return document
 
-    def _prepared(self, text: str, hashed: str, *, may_introspect: bool) -> Document:
+    async def _get(self, text: str, *, hide_suggestions: bool) -> Document:
+        check_text(text, self._limits)
+        hashed = hash_of(text)
+        known = self._known.get(hashed)
+        if known is not None:
+            self._known.move_to_end(hashed)
+            return known[0]
+        arguments = (text, hashed, hide_suggestions)
+        if len(text) <= _INLINE_CHARACTERS:
+            document = self._judged(*arguments)
+        else:
+            async with self._one_thread:
+                document = await asyncio.to_thread(self._judged, *arguments)
+        self._keep(document, len(text))
+        return document
+
+    def _judged(self, text: str, hashed: str, hide_suggestions: bool) -> Document:
         ast = self._parsed(text)
         measured = extents(ast)
-        self._check_extents([extent for _, extent in measured])
-        errors = validate(
-            self._schema, ast, max_errors=_MAX_ERRORS, hide_suggestions=not may_introspect
+        for _, extent in measured:
+            check_extent(extent, self._limits)
+        check_valid(
+            self._schema, ast, self._limits.max_comparisons, hide_suggestions=hide_suggestions
         )
-        if errors:
-            raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *errors)
         return Document(
             id=hashed,
             ast=ast,
@@ -109,19 +122,13 @@ class Documents:
         try:
             return parse(text, max_lexical_tokens=limit, max_comments=limit)
         except GraphQLError as error:
-            if "more than" in error.message:
-                too_long = LimitError("number of tokens", f"over {limit}", "max_tokens", limit)
-                raise RequestError.of(Code.QUERY_TOO_COMPLEX, too_long) from None
+            if " more than " in error.message:
+                raise LimitError("number of tokens", f"over {limit}", "max_tokens", limit) from None
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, error) from None
 
-    def _check_extents(self, measured: list[Extent]) -> None:
-        try:
-            for extent in measured:
-                check_extent(extent, self._limits)
-        except LimitError as error:
-            raise RequestError.of(Code.QUERY_TOO_COMPLEX, error) from None
-
     def _keep(self, document: Document, size: int) -> None:
+        if document.id in self._known:
+            return
         self._known[document.id] = (document, size)
         self._bytes_left -= size
         while len(self._known) > self._entries or self._bytes_left < 0:

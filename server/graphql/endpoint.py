@@ -122,7 +122,7 @@ class GraphQLEndpoint:
     ) -> Answer:
         may_introspect = self._may_introspect(principal)
         text = self._persisted.text_of(asked)
-        document = self._documents.get(text, may_introspect=may_introspect)
+        document = await self._documents.get(text, may_introspect=may_introspect)
         chosen = document.operation(asked.operation_name)
         if request.method == "GET" and chosen.operation is not OperationType.QUERY:
             raise ProtocolError(405, "Only queries may be sent by GET.", headers={"Allow": "POST"})

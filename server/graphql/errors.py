@@ -16,6 +16,9 @@ from resolvers.errors import ApiError, from_database
 from server import logs
 from server.logs import RequestLog
 
+# Some messages of graphql-core quote a whole literal of the request.
+_MAX_MESSAGE = 500
+
 
 class Code(StrEnum):
     """Every value of `extensions.code`."""
@@ -62,9 +65,11 @@ class RequestError(Exception):
 
 def entry(code: str, error: GraphQLError | Exception | str) -> dict[str, Any]:
     """Return one element of `errors`."""
-    result: dict[str, Any] = {"message": str(error)}
+    message = error.message if isinstance(error, GraphQLError) else str(error)
+    if len(message) > _MAX_MESSAGE:
+        message = f"{message[:_MAX_MESSAGE]}…"
+    result: dict[str, Any] = {"message": message}
     if isinstance(error, GraphQLError):
-        result["message"] = error.message
         if error.locations:
             result["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
         if error.path is not None:
