@@ -25,7 +25,7 @@ class Viewer:
     can_read_all: bool
 
 
-async def viewers(ctx: Context, keys: Sequence[None], _args: None = None) -> list[Viewer]:
+async def viewers(ctx: Context, keys: Sequence[str], _args: None = None) -> list[Viewer]:
     """Return the caller, once for each key."""
     principal = ctx.principal
     viewer = Viewer(principal.user_id, sorted(principal.roles), access.can_read_all(principal))

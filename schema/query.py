@@ -67,7 +67,7 @@ def _nodes(
 
 
 def _viewer() -> Ask:
-    return Ask(users.viewers, None)
+    return Ask(users.viewers, "viewer")
 
 
 def _sessions(  # noqa: PLR0913, PLR0917 (the contract's arguments)

@@ -8,15 +8,18 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route
 
 from db.database import Database
 from db.errors import DatabaseError
 from resolvers.errors import ApiError
+from schema.build import graphql_core, schema
 from server import errors, graphiql, health, metrics, signin
 from server.auth import LastUsed
 from server.dates import DateMiddleware
-from server.gate import ShutGate
+from server.gate import GRAPHQL_PATH, ShutGate
+from server.graphql.endpoint import GraphQLEndpoint
 from server.logs import RequestLogMiddleware
 from server.proxy.handler import Passthrough
 from server.readiness import Readiness
@@ -33,6 +36,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(DateMiddleware),
             *([Middleware(metrics.Counted)] if settings.metrics else []),
             Middleware(RequestLogMiddleware),
+            *_cross_origin(settings),
             *([] if settings.enabled else [Middleware(ShutGate)]),
         ],
         exception_handlers={
@@ -47,9 +51,25 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
+def _cross_origin(settings: Settings) -> list[Middleware]:
+    """Let the pages of trusted origins call us (CORS), where the settings name any."""
+    if not settings.trusted_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(settings.trusted_origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Coder-Session-Token", "Content-Type", "X-Cost"],
+        )
+    ]
+
+
 def _routes(settings: Settings) -> list[BaseRoute]:
     return [
         *health.routes(settings),
+        Route(GRAPHQL_PATH, GraphQLEndpoint(graphql_core(schema), settings)),
         *graphiql.routes(),
         *signin.routes(),
         *metrics.routes(settings),

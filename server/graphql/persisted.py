@@ -17,13 +17,15 @@ import orjson
 from server.graphql.documents import hash_of
 from server.graphql.errors import Code, RequestError
 from server.graphql.request import GraphQLRequest, ProtocolError
+from server.settings import SettingsError
 
 _APOLLO_FORMAT = "apollo-persisted-query-manifest"
 _SHA256 = "sha256:"
+_SETTING = "AIBRIDGE_TRUSTED_DOCUMENTS"
 
 
-class ManifestError(Exception):
-    """The manifest can't be used; the message is one sentence that says why."""
+class ManifestError(SettingsError):
+    """The manifest (AIBRIDGE_TRUSTED_DOCUMENTS) can't be used."""
 
 
 def read_manifest(path: Path) -> dict[str, str]:
@@ -38,15 +40,15 @@ def read_manifest(path: Path) -> dict[str, str]:
     try:
         content = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise ManifestError(f"{path} can't be read: {error.strerror}") from None
+        raise ManifestError(f"{_SETTING}: {path} can't be read: {error.strerror}.") from None
     except orjson.JSONDecodeError as error:
-        raise ManifestError(f"{path} is not valid JSON: {error}") from None
+        raise ManifestError(f"{_SETTING}: {path} is not valid JSON: {error}.") from None
     try:
         return _documents(content)
     except (KeyError, TypeError, AttributeError):
         raise ManifestError(
-            f"{path} is no manifest of graphql-codegen, Relay or Apollo: "
-            "documents by id, or a list of operations with id and body, are expected"
+            f"{_SETTING}: {path} is no manifest of graphql-codegen, Relay or Apollo: "
+            "documents by id, or a list of operations with id and body, are expected."
         ) from None
 
 
