@@ -101,6 +101,22 @@ class SessionSummaryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchingSessionRow:
+    """What is counted over those interceptions of a session that pass a filter."""
+
+    session_id: str
+    initiator_id: UUID
+    started_at: datetime
+    ended_at: datetime
+    thread_count: int
+
+    @property
+    def key(self) -> SessionKey:
+        """The session's key."""
+        return self.session_id, self.initiator_id
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadRow:
     """A thread, known by its root interception, whose id is the thread's."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from db.filters import Filter
+from db.keyset import Keyset
 from db.queries import interceptions
 from db.rows import AgenticActionRow, InterceptionRow, SessionKey
 from resolvers import filtering, sessions, threads
@@ -64,6 +65,13 @@ async def _page_or_error(
     if not ctx.reads_nothing:
         rows = await interceptions.page(ctx.db, ctx.reader, filter_, keyset_of(view))
     return page_of(rows, view, _NEWEST, filter_, Ask(counts, filter_))
+
+
+async def of_window(ctx: Context, filter_: Filter, window: Keyset) -> list[InterceptionRow]:
+    """Return a window of the interceptions that the caller may read and that pass, newest first."""
+    if ctx.reads_nothing:
+        return []
+    return await interceptions.page(ctx.db, ctx.reader, filter_, window)
 
 
 async def counts(ctx: Context, filters: Sequence[Filter], _args: None = None) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from db.keyset import Keyset
 from db.queries import threads
 from db.rows import SessionKey, ThreadRow, ThreadSummaryRow
 from resolvers import sessions
@@ -42,6 +43,12 @@ async def of_sessions(
         _OF_SESSION,
         lambda key: Ask(sessions.summaries, key, then="thread_count"),
     )
+
+
+async def window_of_session(ctx: Context, key: SessionKey, window: Keyset) -> list[ThreadRow]:
+    """Return a window of one session's threads, oldest first."""
+    rows = (await threads.page_of_sessions(ctx.db, [key], window)).get(key, [])
+    return rows[::-1] if window.backward else rows
 
 
 async def by_ids(ctx: Context, ids: Sequence[UUID], _args: None = None) -> list[ThreadRow | None]:

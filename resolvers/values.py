@@ -36,6 +36,11 @@ async def _values(ctx: Context, wanted: ValueList) -> list[str] | BadUserInputEr
         )
     if wanted.offset < 0:
         return BadUserInputError(f"`offset` must not be negative, but is {wanted.offset}.")
+    return await of(ctx, wanted)
+
+
+async def of(ctx: Context, wanted: ValueList) -> list[str]:
+    """Return the values that are wanted of one list, ascending, whatever the limit."""
     if ctx.reads_nothing:
         return []
     return await values.distinct(

@@ -23,6 +23,7 @@ from server.graphql.endpoint import GraphQLEndpoint
 from server.logs import RequestLogMiddleware
 from server.proxy.handler import Passthrough
 from server.readiness import Readiness
+from server.rest import routes as rest
 from server.settings import Settings
 
 
@@ -73,6 +74,7 @@ def _routes(settings: Settings) -> list[BaseRoute]:
         *graphiql.routes(),
         *signin.routes(),
         *metrics.routes(settings),
+        *rest.routes(),
     ]
 
 

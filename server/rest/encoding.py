@@ -1,0 +1,143 @@
+"""Rows as JSON: the keys of the contract, in its order, and its rules for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from starlette.responses import Response
+
+from db.rows import InterceptionRow, TokenUsageRow, ToolUsageRow, UserPromptRow, UserRow
+from resolvers.totals import TokenSummary
+from server.times import rfc3339
+
+
+class JSONAnswer(Response):
+    """An answer that is the caller's alone and never kept."""
+
+    media_type = "application/json; charset=utf-8"
+
+    def __init__(
+        self, content: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        kept = {"Cache-Control": "private, no-store"}
+        super().__init__(orjson.dumps(content, default=_plain), status, kept | dict(headers or {}))
+
+
+def _plain(value: object) -> str:
+    """Return the driver's own kind of UUID as text."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def user(row: UserRow) -> dict[str, Any]:
+    """Return an initiator."""
+    return {
+        "id": row.id,
+        "username": row.username,
+        "name": row.name,
+        "avatar_url": row.avatar_url,
+    }
+
+
+def interception(
+    row: InterceptionRow,
+    initiator: UserRow,
+    tokens: Sequence[TokenUsageRow],
+    prompts: Sequence[UserPromptRow],
+    tools: Sequence[ToolUsageRow],
+) -> dict[str, Any]:
+    """Return an interception with all that it used."""
+    return {
+        "id": row.id,
+        "api_key_id": row.api_key_id,
+        "initiator": user(initiator),
+        "provider": row.provider,
+        "provider_name": row.provider_name,
+        "model": row.model,
+        "client": row.client,
+        "metadata": row.metadata,
+        "started_at": rfc3339(row.started_at),
+        "ended_at": rfc3339(row.ended_at),
+        "token_usages": [token_usage(usage) for usage in tokens],
+        "user_prompts": [user_prompt(prompt) for prompt in prompts],
+        "tool_usages": [tool_usage(usage) for usage in tools],
+    }
+
+
+def token_usage(row: TokenUsageRow) -> dict[str, Any]:
+    """Return the tokens of one answer of a provider."""
+    return {
+        "id": row.id,
+        "interception_id": row.interception_id,
+        "provider_response_id": row.provider_response_id,
+        **tokens(row),
+        "metadata": row.metadata,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def tokens(row: TokenUsageRow | TokenSummary) -> dict[str, int]:
+    """Return the four numbers of tokens."""
+    return {
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cache_read_input_tokens": row.cache_read_input_tokens,
+        "cache_write_input_tokens": row.cache_write_input_tokens,
+    }
+
+
+def token_summary(totals: TokenSummary, metadata: Mapping[str, int]) -> dict[str, Any]:
+    """Return sums of tokens with the sums of their metadata."""
+    return {**tokens(totals), "metadata": metadata}
+
+
+def user_prompt(row: UserPromptRow) -> dict[str, Any]:
+    """Return a prompt."""
+    return {
+        "id": row.id,
+        "interception_id": row.interception_id,
+        "provider_response_id": row.provider_response_id,
+        "prompt": row.prompt,
+        "metadata": row.metadata,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def tool_usage(row: ToolUsageRow) -> dict[str, Any]:
+    """Return a tool call as the list of interceptions shows it."""
+    return {
+        "id": row.id,
+        "interception_id": row.interception_id,
+        "provider_response_id": row.provider_response_id,
+        "server_url": row.server_url or "",
+        "tool": row.tool,
+        "input": row.input,
+        "injected": row.injected,
+        "invocation_error": row.invocation_error or "",
+        "metadata": row.metadata,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def tool_call(row: ToolUsageRow) -> dict[str, Any]:
+    """Return a tool call as an agentic action shows it."""
+    return {
+        "id": row.id,
+        "interception_id": row.interception_id,
+        "provider_response_id": row.provider_response_id,
+        "server_url": row.server_url or "",
+        "tool": row.tool,
+        "injected": row.injected,
+        "input": row.input,
+        "metadata": row.metadata,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def left_out_when_none(**values: object) -> dict[str, object]:
+    """Return the values that are there."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,114 @@
+"""GET /sessions: sessions with at least one interception that passes, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+from uuid import UUID
+
+from db.errors import InvalidTextError
+from db.filters import Filter
+from db.keyset import Keyset, SortKey
+from db.rows import UserRow
+from resolvers import matching_sessions, search, sessions, totals
+from resolvers.context import Context
+from resolvers.matching_sessions import MatchingSession
+from resolvers.sessions import SessionActivity
+from resolvers.totals import TokenSummary
+from server.rest import encoding, lists
+from server.rest.endpoint import Answer, Asked, Endpoint
+from server.rest.lists import ListName
+from server.rest.parameters import checked_limit
+from server.rest.refusals import RefusedError
+from server.times import rfc3339
+
+_NAME = ListName(cursor="after_session_id", search="session")
+
+
+async def _answer(ctx: Context, asked: Asked) -> Answer:
+    parameters = asked.parameters
+    paging = parameters.paging()
+    initiator_id = parameters.uuid("after_initiator")
+    parameters.refuse_faults()
+    session_id = parameters.text("after_session_id")
+    lists.refuse_cursor_with_offset(_NAME, paging, cursor=bool(session_id))
+    limit = checked_limit(paging)
+    q = parameters.text("q")
+    filter_ = await lists.filter_of(ctx, _NAME, q, search.SESSIONS)
+    after = await _position(ctx, filter_, session_id, initiator_id)
+    window = Keyset(limit=limit, offset=paging.offset, after=after)
+    count = (await sessions.counts(ctx, [filter_]))[0]
+    found = await matching_sessions.page(ctx, filter_, window)
+    headers = {}
+    if len(found) == limit:
+        headers["Link"] = f'<{_next(asked, q, limit, found[-1])}>; rel="next"'
+    return Answer({"count": count, "sessions": await _encoded(ctx, found)}, headers)
+
+
+async def _position(
+    ctx: Context, filter_: Filter, session_id: str, initiator_id: UUID | None
+) -> SortKey | None:
+    if not session_id:
+        return None
+    try:
+        found = await matching_sessions.position(ctx, filter_, session_id, initiator_id)
+    except InvalidTextError:
+        found = None
+    if found is None:
+        raise RefusedError(
+            400,
+            "Query parameter has invalid value.",
+            f'after_session_id: session "{session_id}" not found',
+        )
+    return found
+
+
+def _next(asked: Asked, q: str, limit: int, last: MatchingSession) -> str:
+    """Return the link to the page behind a full one."""
+    query = {
+        "q": q,
+        "limit": limit,
+        "after_session_id": last.row.session_id,
+        "after_initiator": last.row.initiator_id,
+    }
+    return f"{asked.path}?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[str, object]]:
+    if not found:
+        return []
+    keys = [each.row.key for each in found]
+    starts = [(each.row.key, each.started_at) for each in found]
+    initiators = await lists.initiators(ctx, [each.row.initiator_id for each in found])
+    return [
+        _session(*each)
+        for each in zip(
+            found,
+            initiators,
+            await totals.of_sessions(ctx, keys),
+            await sessions.activities(ctx, starts),
+            strict=True,
+        )
+    ]
+
+
+def _session(
+    session: MatchingSession, initiator: UserRow, summary: TokenSummary, activity: SessionActivity
+) -> dict[str, object]:
+    return {
+        "id": session.row.session_id,
+        "initiator": encoding.user(initiator),
+        "providers": session.summary.providers,
+        "models": session.summary.models,
+        "client": session.row.client,
+        "metadata": session.row.metadata,
+        "started_at": rfc3339(session.started_at),
+        "ended_at": rfc3339(session.ended_at),
+        "threads": session.thread_count,
+        "token_usage_summary": encoding.tokens(summary),
+        **encoding.left_out_when_none(last_prompt=activity.last_prompt),
+        "last_active_at": rfc3339(activity.last_active_at),
+    }
+
+
+ENDPOINT = Endpoint("sessions", ("sessions",), _answer)
