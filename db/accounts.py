@@ -109,8 +109,8 @@ async def delete_key(connection: Any, key_id: str) -> bool:
     return deleted is not None
 
 
-async def delete_keys_named(connection: Any, user: UUID, token_name: str) -> None:
-    """Delete the keys of the user that have this name."""
+async def delete_expired_keys(connection: Any, token_name: str) -> None:
+    """Delete the keys of this name that are no good any more."""
     await connection.execute(
-        "DELETE FROM api_keys WHERE user_id = $1 AND token_name = $2", user, token_name
+        "DELETE FROM api_keys WHERE token_name = $1 AND expires_at < now()", token_name
     )

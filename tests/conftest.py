@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -19,15 +20,19 @@ from tests.graph import Graph
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server: AIBRIDGE_TEST_DATABASE_URL, else an embedded one without durability."""
     given = os.environ.get("AIBRIDGE_TEST_DATABASE_URL")
     if given:
         yield given
         return
-    folder = tmp_path_factory.mktemp("postgres")
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    with embedded.running(Path(folder) / "pg", options | {"max_connections": "200"}) as url:
+    # Not pytest's own temporary folder: each run of pytest shuts the parents of all of them to
+    # other users, and PostgreSQL runs as one where the tests run as root.
+    with (
+        TemporaryDirectory(prefix="aibridge-tests-") as folder,
+        embedded.running(Path(folder) / "pg", options | {"max_connections": "200"}) as url,
+    ):
         yield url
 
 

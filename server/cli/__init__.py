@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from server.cli import serving, tokens, upkeep, users
+from server.cli import demo, serving, tokens, upkeep, users
 from server.cli.failure import CommandError
 from server.settings import SettingsError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+demo.add_to(app)
 serving.add_to(app)
 upkeep.add_to(app)
 app.add_typer(users.users, name="user")

@@ -49,6 +49,16 @@ def on_database(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
         return asyncio.run(with_pool(url, prepared))
 
 
+async def with_connection(url: str, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work` with a connection to a database that is known to be fit."""
+
+    async def lent(database: Database, _: str) -> T:
+        async with database.connection() as connection:
+            return await work(connection)
+
+    return await with_pool(url, lent)
+
+
 async def with_pool(url: str, work: Callable[[Database, str], Awaitable[T]]) -> T:
     """Run `work` with a pool of one connection and its URL; what goes wrong is one sentence."""
     # Loaded only when a database is asked: `--help` and a wrong option are told at once.

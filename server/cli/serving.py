@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from server.cli.failure import CommandError
 from server.cli.options import DatabaseUrl, DataDir, Host, Port
-from server.settings import load_settings
+from server.settings import Settings, load_settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +30,23 @@ def serve(
     settings = load_settings(
         host=host, port=port, workers=workers, database_url=database_url, data_dir=data_dir
     )
-    from server import logs, process  # noqa: PLC0415 (a wrong setting is told at once)
+    run(settings, lambda address: typer.echo(f"Ready on {address}"))
+
+
+def run(
+    settings: Settings,
+    announce: Callable[[str], None],
+    prepare: Callable[[Settings], None] | None = None,
+) -> None:
+    """Take the address, start and look at the database, and serve until told to stop.
+
+    Args:
+        settings: Without a database URL the embedded PostgreSQL runs meanwhile.
+        announce: Called with the server's address once requests are answered.
+        prepare: Called before serving, with settings that name the database.
+    """
+    # A wrong option or setting is told at once; only then is the server loaded.
+    from server import logs, process  # noqa: PLC0415
 
     logs.configure(settings)
     try:
@@ -39,10 +56,8 @@ def serve(
             process.with_database(settings) as complete,
         ):
             asyncio.run(process.prepare_database(complete))
-            process.serve(complete, sock, _announce)
+            if prepare is not None:
+                prepare(complete)
+            process.serve(complete, sock, announce)
     except process.StartError as error:
         raise CommandError(str(error)) from error
-
-
-def _announce(address: str) -> None:
-    typer.echo(f"Ready on {address}")

@@ -1,4 +1,4 @@
-"""Commands that look after the installation: migrate, check."""
+"""Commands that look after the installation: migrate, check, schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (migrate, check):
+    for command in (migrate, check, schema):
         app.command()(command)
 
 
@@ -48,6 +48,13 @@ def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     if wrong:
         raise typer.Exit(1)
     typer.echo("All is well.")
+
+
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from schema.build import schema as built  # noqa: PLC0415
+
+    typer.echo(built.as_str())
 
 
 def _wrong_with_database(settings: Settings) -> list[str]:
