@@ -14,7 +14,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -140,11 +140,12 @@ class _Line:
         write("request", **{name: value for name, value in fields.items() if value is not None})
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send all logs of this process to stderr, in the form and from the level of the settings."""
+    stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     console = settings.log_format == "console" or (
-        settings.log_format == "auto" and sys.stderr.isatty()
+        settings.log_format == "auto" and stream.isatty()
     )
     structlog.configure(
         processors=[
@@ -153,7 +154,7 @@ def configure(settings: Settings) -> None:
             _console() if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=level, force=True)

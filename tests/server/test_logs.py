@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -56,12 +55,11 @@ async def client(shared_database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(autouse=True)
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def stderr() -> Iterator[io.StringIO]:
     """What is logged; the configuration of the test run comes back afterwards."""
     handlers, level = logging.root.handlers[:], logging.root.level
     stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    logs.configure(load_settings(log_format="json"))
+    logs.configure(load_settings(log_format="json"), stream)
     yield stream
     structlog.reset_defaults()
     logging.basicConfig(handlers=handlers, level=level, force=True)
@@ -135,7 +133,7 @@ async def test_probes_are_not_logged(client: httpx.AsyncClient, stderr: io.Strin
 async def test_a_terminal_gets_lines_for_people(
     client: httpx.AsyncClient, stderr: io.StringIO
 ) -> None:
-    logs.configure(load_settings(log_format="console"))
+    logs.configure(load_settings(log_format="console"), stderr)
     await client.get("/works")
     plain = re.sub(r"\x1b\[[0-9;]*m", "", stderr.getvalue())
     assert "[info     ] request" in plain
