@@ -36,7 +36,7 @@ async def make_caller(
     expires_in: timedelta = timedelta(days=1),
 ) -> Caller:
     """Make a user with these roles and a token of theirs."""
-    user_id, token = uuid4(), tokens.new()
+    user_id = uuid4()
     username = username or f"user-{user_id.hex[:8]}"
     connection = await asyncpg.connect(database_url)
     try:
@@ -50,9 +50,21 @@ async def make_caller(
             deleted,
             is_system,
         )
-        expires_at = datetime.now(UTC) + expires_in
-        key = accounts.NewKey(token.id, token.hashed_secret, "test", 86_400, expires_at)
+    finally:
+        await connection.close()
+    return Caller(user_id, username, await make_token(database_url, user_id, expires_in))
+
+
+async def make_token(
+    database_url: str, user_id: UUID, expires_in: timedelta = timedelta(days=1)
+) -> str:
+    """Make a token of a user who is there."""
+    token = tokens.new()
+    expires_at = datetime.now(UTC) + expires_in
+    key = accounts.NewKey(token.id, token.hashed_secret, "test", 86_400, expires_at)
+    connection = await asyncpg.connect(database_url)
+    try:
         await accounts.create_key(connection, user_id, key)
     finally:
         await connection.close()
-    return Caller(user_id, username, token.text)
+    return token.text
