@@ -9,6 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from db.filters import ToolUsageCriteria, UserPromptCriteria
+from db.queries.values import Kind
 from resolvers import filtering, interceptions, nodes, sessions, threads, usage_lists, users, values
 from resolvers.asking import Ask
 from resolvers.filtering import Wanted
@@ -45,8 +46,12 @@ Prefix = Annotated[
     str | None,
     strawberry.argument(description="Only those that begin with this text, case included."),
 ]
-Limit = Annotated[int, strawberry.argument(description="How many at most.")]
-Offset = Annotated[int, strawberry.argument(description="How many to pass over first.")]
+Limit = Annotated[int | None, strawberry.argument(description="How many at most.")]
+Offset = Annotated[int | None, strawberry.argument(description="How many to pass over first.")]
+
+
+# How many values are listed where no limit is given.
+_LIMIT = 100
 
 
 def _wanted(filter: InterceptionFilter | None, q: str | None = None) -> Wanted:
@@ -67,14 +72,14 @@ def _nodes(
 
 
 def _viewer() -> Ask:
-    return Ask(users.viewers, "viewer")
+    return Ask(users.viewers, users.ME)
 
 
 def _sessions(  # noqa: PLR0913, PLR0917 (the contract's arguments)
     filter: Filter = UNSET,
     q: Search = UNSET,
     order_by: Annotated[
-        SessionOrder, strawberry.argument(description="The order of the list.")
+        SessionOrder | None, strawberry.argument(description="The order of the list.")
     ] = SessionOrder.STARTED_AT_DESC,
     first: First = UNSET,
     after: After = UNSET,
@@ -82,7 +87,8 @@ def _sessions(  # noqa: PLR0913, PLR0917 (the contract's arguments)
     before: Before = UNSET,
 ) -> Ask:
     page = page_args(first, after, last, before)
-    return Ask(sessions.pages, sessions.SessionList(page, _wanted(filter, q), stored(order_by)))
+    order = stored(order_by or SessionOrder.STARTED_AT_DESC)
+    return Ask(sessions.pages, sessions.SessionList(page, _wanted(filter, q), order))
 
 
 def _session(
@@ -169,16 +175,23 @@ def _usages(
     )
 
 
-def _models(prefix: Prefix = UNSET, limit: Limit = 100, offset: Offset = 0) -> Ask:
-    return Ask(values.lists, values.ValueList("model", given(prefix) or "", limit, offset))
+def _values(kind: Kind, prefix: str | None, limit: int | None, offset: int | None) -> Ask:
+    wanted = values.ValueList(
+        kind, given(prefix) or "", _LIMIT if limit is None else limit, offset or 0
+    )
+    return Ask(values.lists, wanted)
 
 
-def _clients(prefix: Prefix = UNSET, limit: Limit = 100, offset: Offset = 0) -> Ask:
-    return Ask(values.lists, values.ValueList("client", given(prefix) or "", limit, offset))
+def _models(prefix: Prefix = UNSET, limit: Limit = _LIMIT, offset: Offset = 0) -> Ask:
+    return _values("model", prefix, limit, offset)
 
 
-def _providers(prefix: Prefix = UNSET, limit: Limit = 100, offset: Offset = 0) -> Ask:
-    return Ask(values.lists, values.ValueList("provider", given(prefix) or "", limit, offset))
+def _clients(prefix: Prefix = UNSET, limit: Limit = _LIMIT, offset: Offset = 0) -> Ask:
+    return _values("client", prefix, limit, offset)
+
+
+def _providers(prefix: Prefix = UNSET, limit: Limit = _LIMIT, offset: Offset = 0) -> Ask:
+    return _values("provider", prefix, limit, offset)
 
 
 @strawberry.type(description="What can be asked of the audit trail.")

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from graphql import ExecutionResult, GraphQLError, execute, parse, validate
 
-from db.database import Database
+from db.database import Database, Snapshot
 from resolvers.access import scope_of
 from resolvers.context import Context
 from resolvers.principal import Principal
@@ -53,14 +53,14 @@ class Graph:
     async def ask(self, query: str, **variables: Any) -> Answer:
         """Return data and errors."""
         async with self.database.snapshot() as snapshot:
-            context = Context(
-                self.principal,
-                scope_of(self.principal, self.member_access),
-                snapshot,
-                self.max_page_size,
-            )
-            result = await self._execute(query, variables, context)
-            return Answer(result.data, result.errors or [], snapshot.statements, snapshot.rows)
+            return await self.in_snapshot(snapshot, query, **variables)
+
+    async def in_snapshot(self, snapshot: Snapshot, query: str, **variables: Any) -> Answer:
+        """Return data and errors, read from a snapshot of the test's own."""
+        scope = scope_of(self.principal, self.member_access)
+        context = Context(self.principal, scope, snapshot, self.max_page_size)
+        result = await self._execute(query, variables, context)
+        return Answer(result.data, result.errors or [], snapshot.statements, snapshot.rows)
 
     async def _execute(
         self, query: str, variables: dict[str, Any], context: Context
