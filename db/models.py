@@ -198,6 +198,85 @@ model_thoughts = sa.Table(
     sa.Index("ix_aibridge_model_thoughts_interception", "interception_id", "created_at"),
 )
 
+
+def _texts(name: str) -> sa.Column[object]:
+    return sa.Column(name, ARRAY(sa.Text), nullable=False)
+
+
+def _sum(name: str) -> sa.Column[object]:
+    # Sums of bigints are numeric, so that no sum overflows.
+    return sa.Column(name, sa.Numeric, nullable=False)
+
+
+# A row for each session with an ended interception, kept by triggers of the tables above: nothing
+# else writes it. Not there in a database that is Coder's own.
+sessions = sa.Table(
+    "aibridge_sessions",
+    metadata,
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("initiator_id", sa.Uuid, primary_key=True),
+    _timestamp("started_at"),
+    _timestamp("ended_at"),
+    _timestamp("last_started_at"),
+    _timestamp("last_prompt_at", nullable=True),
+    sa.Column("last_prompt_id", sa.Uuid),
+    sa.Column(
+        "last_active_at",
+        sa.DateTime(timezone=True),
+        sa.Computed("COALESCE(last_prompt_at, started_at)", persisted=True),
+        nullable=False,
+    ),
+    # The day is indexed, not the time, so that most updates of a row stay clear of the indexes.
+    sa.Column(
+        "last_started_on",
+        sa.Date,
+        sa.Computed("((last_started_at AT TIME ZONE 'UTC'::text))::date", persisted=True),
+        nullable=False,
+    ),
+    sa.Column("threads", sa.BigInteger, nullable=False),
+    sa.Column("interceptions", sa.BigInteger, nullable=False),
+    _sum("input_tokens"),
+    _sum("output_tokens"),
+    _sum("cache_read_input_tokens"),
+    _sum("cache_write_input_tokens"),
+    sa.Column("token_metadata", JSONB, nullable=False),
+    # The earliest interception by (started_at, id), with its client and metadata.
+    sa.Column("first_id", sa.Uuid, nullable=False),
+    sa.Column("client", sa.String(64)),
+    sa.Column("metadata", JSONB),
+    # Distinct values over all interceptions, ascending by code point.
+    _texts("providers"),
+    _texts("provider_names"),
+    _texts("models"),
+    _texts("clients"),
+    # The transaction that last computed the row anew rather than added to it; see the migration.
+    sa.Column("recomputed_in", sa.BigInteger),
+    sa.Index(
+        "ix_aibridge_sessions_newest",
+        sa.text("started_at DESC"),
+        sa.text("session_id DESC"),
+        sa.text("initiator_id DESC"),
+    ),
+    sa.Index(
+        "ix_aibridge_sessions_initiator",
+        "initiator_id",
+        sa.text("started_at DESC"),
+        sa.text("session_id DESC"),
+    ),
+    sa.Index(
+        "ix_aibridge_sessions_last_active",
+        sa.text("last_active_at DESC"),
+        sa.text("session_id DESC"),
+        sa.text("initiator_id DESC"),
+    ),
+    sa.Index("ix_aibridge_sessions_last_started", "last_started_on", "started_at"),
+    sa.Index("ix_aibridge_sessions_models", "models", postgresql_using="gin"),
+    sa.Index("ix_aibridge_sessions_providers", "providers", postgresql_using="gin"),
+    sa.Index("ix_aibridge_sessions_provider_names", "provider_names", postgresql_using="gin"),
+    sa.Index("ix_aibridge_sessions_clients", "clients", postgresql_using="gin"),
+    postgresql_with={"fillfactor": 80},
+)
+
 # A view of all users, deleted ones too; Alembic does not compare views, so it stands alone.
 visible_users = sa.table(
     "visible_users",

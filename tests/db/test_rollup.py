@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db import embedded, rollup
+from db.migrations import tool
+from tests.db import trail
+
+_SETTINGS = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(trail.ADD_USERS)
+    yield connection
+    await connection.close()
+
+
+async def _run(connection: Any, transaction: trail.Transaction) -> None:
+    await connection.execute("BEGIN")
+    for number, statement in enumerate(transaction.statements):
+        if number == 1 and transaction.undone:
+            await connection.execute("SAVEPOINT s")
+            for undone in transaction.undone:
+                await connection.execute(undone)
+            await connection.execute("ROLLBACK TO s")
+        await connection.execute(statement)
+    await connection.execute("COMMIT" if transaction.commit else "ROLLBACK")
+
+
+async def _clear(connection: Any) -> None:
+    await connection.execute("DELETE FROM aibridge_token_usages")
+    await connection.execute("DELETE FROM aibridge_user_prompts")
+    await connection.execute("DELETE FROM aibridge_interceptions")
+
+
+@_SETTINGS
+@given(history=st.lists(trail.transactions, min_size=1, max_size=6))
+async def test_the_rollup_is_right_after_every_transaction(
+    connection: Any, database_url: str, history: list[trail.Transaction]
+) -> None:
+    await _clear(connection)
+    for transaction in history:
+        await _run(connection, transaction)
+        findings = await rollup.check(database_url)
+        assert not findings.differences, [str(d) for d in findings.differences]
+
+
+@_SETTINGS
+@given(
+    histories=st.lists(st.lists(trail.transactions, min_size=1, max_size=5), min_size=2, max_size=3)
+)
+async def test_the_rollup_is_right_after_writers_at_once(
+    connection: Any, database_url: str, histories: list[list[trail.Transaction]]
+) -> None:
+    await _clear(connection)
+    writers = [
+        await asyncpg.connect(database_url, server_settings={"deadlock_timeout": "20ms"})
+        for _ in histories
+    ]
+    try:
+        await asyncio.gather(*map(_write, writers, histories))
+    finally:
+        for writer in writers:
+            await writer.close()
+    findings = await rollup.check(database_url)
+    assert not findings.differences, [str(d) for d in findings.differences]
+
+
+async def _write(connection: Any, history: list[trail.Transaction]) -> None:
+    # Writers of random statements may stand in each other's way: PostgreSQL then undoes one.
+    for transaction in history:
+        try:
+            await _run(connection, transaction)
+        except (asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError):
+            await connection.execute("ROLLBACK")
+
+
+_ID = "00000000-0000-0000-0000-000000000b00"
+_OTHER = "00000000-0000-0000-0000-000000000b01"
+_START = f"""
+INSERT INTO aibridge_interceptions (id, initiator_id, provider, model, started_at, ended_at,
+    client_session_id)
+VALUES ('{_ID}', '{trail.USERS[0]}', 'p', 'm', '2026-01-02Z', NULL, 's')
+"""
+_START_OTHER = _START.replace(_ID, _OTHER)
+_WHOLE = _START.replace("NULL", "'2026-01-03Z'")
+_WHOLE_OTHER = _START_OTHER.replace("NULL", "'2026-01-03Z'").replace("-02Z", "-01Z")
+_END = f"UPDATE aibridge_interceptions SET ended_at = '2026-01-03Z' WHERE id = '{_ID}'"
+_END_OTHER = _END.replace(_ID, _OTHER)
+_TOKENS = f"""
+INSERT INTO aibridge_token_usages
+    (id, interception_id, provider_response_id, input_tokens, output_tokens, created_at)
+VALUES (gen_random_uuid(), '{_ID}', 'r', 5, 7, '2026-01-02Z')
+"""
+_PROMPT = f"""
+INSERT INTO aibridge_user_prompts
+    (id, interception_id, provider_response_id, prompt, created_at)
+VALUES (gen_random_uuid(), '{_ID}', 'r', 'hello', '2026-01-02Z')
+"""
+_DROP = f"DELETE FROM aibridge_interceptions WHERE id = '{_ID}'"
+_DROP_TOKENS = f"DELETE FROM aibridge_token_usages WHERE interception_id = '{_ID}'"
+_MOVE = f"UPDATE aibridge_interceptions SET client_session_id = 't' WHERE id = '{_ID}'"
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "second"),
+    [
+        pytest.param([_START], _TOKENS, _END, id="a child, then the end"),
+        pytest.param([_START], _END, _TOKENS, id="the end, then a child"),
+        pytest.param([], _TOKENS, _WHOLE, id="an orphan, then its interception"),
+        pytest.param([], _WHOLE, _TOKENS, id="an interception, then a child that can't see it"),
+        pytest.param([], _PROMPT, _WHOLE, id="an orphaned prompt, then its interception"),
+        pytest.param([_START, _START_OTHER], _END, _END_OTHER, id="two ends of a new session"),
+        pytest.param([_WHOLE], _DROP, _WHOLE_OTHER, id="the first goes, an earlier one comes"),
+        pytest.param([_WHOLE, _TOKENS], _DROP_TOKENS, _TOKENS, id="tokens go and come"),
+        pytest.param([_START, _TOKENS], _DROP_TOKENS, _END, id="tokens go, then the end"),
+        pytest.param([_WHOLE], _MOVE, _TOKENS, id="it moves to another session, then a child"),
+        pytest.param([_WHOLE], _DROP, _TOKENS, id="it goes, then a child"),
+        pytest.param([_WHOLE], _TOKENS, _DROP, id="a child, then it goes"),
+    ],
+)
+async def test_two_open_transactions_are_both_counted(
+    connection: Any, database_url: str, before: list[str], first: str, second: str
+) -> None:
+    for statement in before:
+        await connection.execute(statement)
+    other = await asyncpg.connect(database_url)
+    await connection.execute("BEGIN")
+    await connection.execute(first)
+    await other.execute("BEGIN")
+    waiting = asyncio.create_task(other.execute(second))
+    await asyncio.sleep(0.05)
+    await connection.execute("COMMIT")
+    await waiting
+    await other.execute("COMMIT")
+    await other.close()
+    findings = await rollup.check(database_url)
+    assert findings.is_clean, [str(d) for d in findings.differences]
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("statement", [_WHOLE, _TOKENS, _PROMPT])
+async def test_a_write_that_could_not_be_counted_is_refused(
+    connection: Any, isolation: str, statement: str
+) -> None:
+    await connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+    with pytest.raises(asyncpg.InvalidTransactionStateError, match="READ COMMITTED"):
+        await connection.execute(statement)
+
+
+async def test_a_writer_needs_no_rights_on_the_rollup(connection: Any, database_url: str) -> None:
+    await connection.execute(
+        "CREATE ROLE recorder; GRANT INSERT, UPDATE, SELECT ON aibridge_interceptions,"
+        " aibridge_token_usages TO recorder"
+    )
+    try:
+        await connection.execute(f"SET ROLE recorder; {_START}; {_TOKENS}; {_END}; RESET ROLE")
+        findings = await rollup.check(database_url)
+        assert findings.is_clean
+        assert await connection.fetchval("SELECT input_tokens FROM aibridge_sessions") == 5
+    finally:
+        await connection.execute("RESET ROLE; DROP OWNED BY recorder; DROP ROLE recorder")
+
+
+async def test_truncating_a_table_empties_what_came_of_it(
+    connection: Any, database_url: str
+) -> None:
+    for statement in (_WHOLE, _TOKENS, _PROMPT):
+        await connection.execute(statement)
+    for table in ("aibridge_token_usages", "aibridge_user_prompts", "aibridge_interceptions"):
+        await connection.execute(f"TRUNCATE {table}")
+        assert (await rollup.check(database_url)).is_clean
+    assert await connection.fetchval("SELECT count(*) FROM aibridge_sessions") == 0
+
+
+async def test_a_rebuild_mends_what_was_tampered_with(connection: Any, database_url: str) -> None:
+    for statement in (_WHOLE, _TOKENS, _WHOLE_OTHER.replace("'s'", "'t'")):
+        await connection.execute(statement)
+    await connection.execute(
+        "UPDATE aibridge_sessions SET threads = 9 WHERE session_id = 's';"
+        "UPDATE aibridge_sessions SET session_id = 'gone' WHERE session_id = 't'"
+    )
+    findings = await rollup.check(database_url)
+    assert findings.count == 3
+    user = trail.USERS[0]
+    assert [str(d) for d in findings.differences] == [
+        f"session gone of {user}: in the rollup, but no ended interception belongs to it",
+        f"session s of {user}: threads is 9, should be 1",
+        f"session t of {user}: missing in the rollup",
+    ]
+
+    assert await rollup.rebuild(database_url) == 3
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_the_check_names_triggers_that_do_not_fire(
+    connection: Any, database_url: str
+) -> None:
+    await connection.execute(
+        "ALTER TABLE aibridge_interceptions DISABLE TRIGGER aibridge_sessions_updated;"
+        "DROP TRIGGER aibridge_sessions_inserted ON aibridge_token_usages"
+    )
+    assert (await rollup.check(database_url)).triggers == [
+        "trigger aibridge_interceptions.aibridge_sessions_updated does not fire as it should",
+        "trigger aibridge_token_usages.aibridge_sessions_inserted is missing",
+    ]
+
+
+async def test_the_migration_counts_what_was_there_before(postgres: str) -> None:
+    url = await embedded.database_url(postgres, "test_rollup_of_old_rows")
+    await tool.upgrade(url, "0001")
+    connection = await asyncpg.connect(url)
+    await connection.execute(trail.ADD_USERS)
+    for statement in (_WHOLE, _TOKENS, _PROMPT, _START_OTHER):
+        await connection.execute(statement)
+    await tool.upgrade(url)
+    assert await connection.fetchval("SELECT sum(interceptions) FROM aibridge_sessions") == 1
+    await connection.close()
+    assert (await rollup.check(url)).is_clean
