@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from starlette.types import Scope
@@ -43,6 +44,7 @@ _HANDSHAKE = frozenset(
         b"content-length",
     }
 )
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -71,6 +73,11 @@ def for_upstream(scope: Scope) -> list[tuple[str, str]]:
         if kept or not value:
             result.append((text(name), text(kept)))
     return result + [(text(name), text(value)) for name, value in _forwarded(scope)]
+
+
+def are_sound(headers: Pairs) -> bool:
+    """Say whether no value holds a control character, which no server may write."""
+    return _CONTROL.search(b"".join(value for _, value in headers)) is None
 
 
 def for_client(headers: Pairs, status: int) -> list[tuple[bytes, bytes]]:

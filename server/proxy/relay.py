@@ -58,10 +58,8 @@ class Exchange:
                 await self._pass_on(response, timing, inbound, send)
             finally:
                 metrics.observe_passthrough(inbound.received, self._sent)
-                # Where the answer was not read to its end, the upstream is to stop at once.
-                if not response.content.is_eof():
-                    _abort(response)
-                response.release()
+                # Where the answer was not read to its end, this stops the upstream at once.
+                response.close()
         if inbound.is_gone:
             metrics.CLIENT_DISCONNECTS.inc()
 
@@ -85,7 +83,7 @@ class Exchange:
             if patience.expired():
                 return failures.told(answers.TIMED_OUT, error), timing
             return failures.told(answers.UNREACHABLE, error), timing
-        if response.status not in _STATUSES:
+        if response.status not in _STATUSES or not headers.are_sound(response.raw_headers):
             response.close()
             return failures.told(
                 answers.UNREACHABLE, ValueError(f"status {response.status}")
@@ -151,11 +149,3 @@ def _closing(inbound: Inbound) -> Headers:
     # A client that was not told to go on may send its body or not, so that nobody knows where its
     # next request would begin (RFC 9110, section 10.1.1).
     return [(b"connection", b"close")] if inbound.is_unread else []
-
-
-def _abort(response: aiohttp.ClientResponse) -> None:
-    # Closing would first write out what the upstream does not read.
-    connection = response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()
-    response.close()

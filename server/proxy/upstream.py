@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -33,7 +33,24 @@ WEBSOCKET_HEARTBEAT = 30.0
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request whose body goes out after a while even if the upstream never says 100."""
+    """A request whose parts go out when they are due.
+
+    Its headers go out at once, not together with the first chunk of a body that may be long in
+    coming, and its body after a while even if the upstream never says 100.
+    """
+
+    async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+        # Where the connection is gone already, writing the body below finds the same, and tells.
+        with suppress(aiohttp.ClientError):
+            writer.send_headers()
+        transport = writer.transport
+        try:
+            await super().write_bytes(writer, conn, content_length)
+        except BaseException:
+            # Closing would first write out what the upstream does not read.
+            if transport is not None:
+                transport.abort()
+            raise
 
     def update_expect_continue(self, expect: bool = False) -> None:
         super().update_expect_continue(expect)
