@@ -94,7 +94,7 @@ class Conversation:
                 }
             )
             upwards = asyncio.create_task(self._relay_upwards(socket, first))
-            await self._relay_downwards(socket)
+            await self._relay_downwards(socket, upwards)
         except OSError:
             # The server tells so that the client is gone, where it notices while we send.
             self._is_client_gone = True
@@ -129,7 +129,7 @@ class Conversation:
             await socket.send_frame(b"", aiohttp.WSMsgType.CLOSE)
             await socket.close()
 
-    async def _relay_downwards(self, socket: Socket) -> None:
+    async def _relay_downwards(self, socket: Socket, upwards: asyncio.Task[None]) -> None:
         while True:
             message = await socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
@@ -141,6 +141,8 @@ class Conversation:
             else:
                 break
         if self._is_client_gone:
+            # The other direction is closing this socket, with the client's code.
+            await upwards
             return
         code = socket.close_code
         if message.type is aiohttp.WSMsgType.CLOSE:
