@@ -50,7 +50,7 @@ async def test_import_from_a_pipe_prints_what_was_done(database_url: str) -> Non
     assert await count(database_url) == 2
 
 
-async def test_an_interrupt_says_what_was_written_and_ends_with_130(database_url: str) -> None:
+def test_an_interrupt_says_what_was_written_and_ends_with_130(database_url: str) -> None:
     environment = os.environ | {"AIBRIDGE_DATABASE_URL": database_url}
     with subprocess.Popen(
         [*COMMAND, "-"],
@@ -71,7 +71,7 @@ async def test_an_interrupt_says_what_was_written_and_ends_with_130(database_url
     assert b"records read" in stdout
 
 
-async def test_a_database_that_is_away_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     file = tmp_path / "one.ndjson"
     file.write_bytes(line(record()))
     done = run("postgresql://nobody@127.0.0.1:9/none", str(file))
