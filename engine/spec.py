@@ -29,18 +29,22 @@ class Ask(Protocol):
     @property
     def batch(self) -> Batch:
         """The function that makes it."""
+        ...
 
     @property
     def key(self) -> Hashable:
         """What is looked up."""
+        ...
 
     @property
     def args(self) -> Hashable:
         """What all keys of a call share; None where there is nothing."""
+        ...
 
     @property
     def then(self) -> str | None:
         """The attribute of the result that is wanted; None for the result itself."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +69,9 @@ class Lookup:
     """The value comes from a batch that all rows of a level share: `ask`, or `batch` and `key`.
 
     Attributes:
-        ask: Makes the ask of one row from the row and the field's arguments, or None for null. What
-            it raises is the error of the field of this row. A root field has the row None.
+        ask: Makes the ask of one row from the row and the field's arguments. None, or an ask with
+            the key None, makes the field null; what it raises is the error of the field of this
+            row. A root field has the row None.
         batch: The function that makes the look-up, where it is the same for all rows.
         key: The attribute of the row that holds its key; where that is None, the field is null.
         then: The attribute of the result that is wanted; None for the result itself.
@@ -90,7 +95,53 @@ class Lookup:
 Spec: TypeAlias = Read | Lookup
 
 
+@dataclass(frozen=True, slots=True)
+class StaticAsk:
+    """The ask of a row whose look-up is the same for all rows."""
+
+    batch: Batch
+    key: Hashable
+    args: Hashable
+    then: str | None
+
+
+def ask_of(spec: Lookup, row: Any, arguments: Any) -> Ask | None:
+    """Return what the row asks for; None where the field is null.
+
+    Args:
+        spec: The look-up.
+        row: The parent row.
+        arguments: What `spec.arguments` made of the field's arguments.
+
+    Raises:
+        Exception: The error of the field.
+    """
+    if spec.ask is not None:
+        ask: Ask | None = spec.ask(row, arguments)
+    else:
+        assert spec.batch is not None
+        assert spec.key is not None
+        ask = StaticAsk(spec.batch, getattr(row, spec.key), arguments, spec.then)
+    return None if ask is None or ask.key is None else ask
+
+
 def spec_of(field: GraphQLField) -> Spec | None:
     """Return how the value of the field comes about; None where it does not say."""
     spec = (field.extensions or {}).get(EXTENSION)
     return spec if isinstance(spec, Read | Lookup) else None
+
+
+def read(spec: Read, row: Any) -> Any:
+    """Return what the read says of the row."""
+    if spec.get is not None:
+        return spec.get(row)
+    assert spec.attribute is not None
+    return getattr(row, spec.attribute)
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what the function returns, or the exception that it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001
+        return error

@@ -1,0 +1,208 @@
+"""The engine: plans for operations, kept, and graphql-core for what they do not cover."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    execute,
+    get_variable_values,
+)
+from graphql.execution.values import VariableValues
+
+from engine.codegen import CodeGenerator
+from engine.execution import Execution, Frame, Limits
+from engine.leaves import SPECIFIED, Inline
+from engine.plan import Plan
+from engine.planning import Operation, Planner, UncoveredError
+from engine.trace import Trace
+
+# A document rarely has more than one or two conditions; this bounds what odd ones may keep.
+_PLANS_OF_AN_OPERATION = 16
+
+# As graphql-core has it: enough to mend a form, too few to fill a log.
+_MAX_VARIABLE_ERRORS = 50
+
+_NO_VARIABLES = VariableValues({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A valid operation to be answered.
+
+    Attributes:
+        document: The document, parsed and validated. Plans are kept by its identity.
+        variables: The raw values of its variables.
+        operation_name: Which operation of the document, where it has several.
+        hide_suggestions: Whether errors keep to themselves what else the schema has.
+    """
+
+    document: DocumentNode
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+    hide_suggestions: bool = False
+
+
+# (request, context) -> the answer, by graphql-core.
+Fallback: TypeAlias = Callable[[Request, Any], ExecutionResult | Awaitable[ExecutionResult]]
+
+
+class InvalidVariablesError(Exception):
+    """The variables of a request have wrong values."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
+
+
+class Engine:
+    """Executes operations breadth first, by plans that it compiles once.
+
+    Args:
+        schema: The schema, whose fields carry specs.
+        type_of: Tells the GraphQL type of a row, where its field could return several.
+        scalars: Inline code of scalars, by name, beside those of the GraphQL specification.
+        fallback: Executes what the engine does not cover; graphql-core with the schema's own
+            resolvers, if not given.
+        limits: How much it keeps, and does at once.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        type_of: Callable[[Any], str | None],
+        scalars: Mapping[str, Inline] | None = None,
+        fallback: Fallback | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.schema = schema
+        self._generator = CodeGenerator(type_of, {**SPECIFIED, **(scalars or {})})
+        self._frame = Frame(schema, type_of, limits or Limits())
+        self._fallback = fallback or self._graphql_core
+        self._operations: OrderedDict[tuple[int, str | None], _Prepared] = OrderedDict()
+
+    def execute(
+        self, request: Request, context: Any = None, trace: Trace | None = None
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """Answer a valid operation; at once, where nothing has to be waited for.
+
+        Args:
+            request: The operation.
+            context: What the batches get as their context.
+            trace: Notes what is done.
+        """
+        try:
+            plan, variables = self._planned(request)
+        except UncoveredError:
+            return self._fallback(request, context)
+        except InvalidVariablesError as error:
+            return ExecutionResult(None, error.errors)
+        return Execution(self._frame, plan, variables, context, trace).run(None)
+
+    def plan(self, request: Request) -> Plan:
+        """Return the plan of a valid operation.
+
+        Raises:
+            UncoveredError: The engine leaves the operation to graphql-core; the message says why.
+            InvalidVariablesError: A variable has a wrong value.
+        """
+        return self._planned(request)[0]
+
+    def _planned(self, request: Request) -> tuple[Plan, VariableValues]:
+        prepared = self._prepared(request.document, request.operation_name)
+        if isinstance(prepared.operation, UncoveredError):
+            raise prepared.operation.with_traceback(None)
+        variables = self._coerced(prepared.operation, request)
+        plan = prepared.plan(prepared.operation, variables, self._plan)
+        if isinstance(plan, UncoveredError):
+            raise plan.with_traceback(None)
+        return plan, variables
+
+    def _prepared(self, document: DocumentNode, name: str | None) -> _Prepared:
+        key = (id(document), name)
+        prepared = self._operations.get(key)
+        if prepared is None:
+            prepared = self._operations[key] = _Prepared(document, name)
+            if len(self._operations) > self._frame.limits.operations:
+                self._operations.popitem(last=False)
+        else:
+            self._operations.move_to_end(key)
+        return prepared
+
+    def _coerced(self, operation: Operation, request: Request) -> VariableValues:
+        definitions = operation.node.variable_definitions
+        if not definitions:
+            return _NO_VARIABLES
+        values = get_variable_values(
+            self.schema,
+            definitions,
+            dict(request.variables or {}),
+            max_errors=_MAX_VARIABLE_ERRORS,
+            hide_suggestions=request.hide_suggestions,
+        )
+        if isinstance(values, list):
+            raise InvalidVariablesError(values)
+        return values
+
+    def _plan(self, operation: Operation, variables: VariableValues) -> Plan:
+        return self._generator.finish(Planner(self.schema, operation, variables).plan())
+
+    def _graphql_core(
+        self, request: Request, context: Any
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        return execute(
+            self.schema,
+            request.document,
+            context_value=context,
+            variable_values=dict(request.variables or {}),
+            operation_name=request.operation_name,
+            hide_suggestions=request.hide_suggestions,
+        )
+
+
+class _Prepared:
+    """An operation and its plans, one for each set of values of its conditions.
+
+    Attributes:
+        document: Kept, so that its identity is not used again.
+        operation: The operation, or why the engine does not cover it.
+    """
+
+    def __init__(self, document: DocumentNode, name: str | None) -> None:
+        self.document = document
+        self.operation: Operation | UncoveredError
+        self._plans: dict[tuple[Any, ...], Plan | UncoveredError] = {}
+        try:
+            self.operation = Operation(document, name)
+        except UncoveredError as error:
+            self.operation = error
+
+    def plan(
+        self,
+        operation: Operation,
+        variables: VariableValues,
+        make: Callable[[Operation, VariableValues], Plan],
+    ) -> Plan | UncoveredError:
+        """Return the plan for these values, made now if it is the first time."""
+        conditions = tuple(variables.coerced.get(name) for name in operation.conditions)
+        plan = self._plans.get(conditions)
+        if plan is None:
+            try:
+                plan = make(operation, variables)
+            except UncoveredError as error:
+                plan = error
+            except GraphQLError as error:
+                # A condition has no value: graphql-core puts the error where it belongs.
+                plan = UncoveredError(error.message)
+            if len(self._plans) >= _PLANS_OF_AN_OPERATION:
+                self._plans.clear()
+            self._plans[conditions] = plan
+        return plan

@@ -1,0 +1,184 @@
+"""Execution: one run of a plan, level by level down, then built from the leaves up.
+
+A level gathers the objects of its regions that look further, sorts what they want into groups of
+one batch and equal arguments, and calls each batch once with every key once. No field has a future,
+a coroutine or a resolver of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLSchema
+from graphql.execution.values import VariableValues
+
+from engine import careful
+from engine.lookups import Group, Lookups, Want
+from engine.plan import Field, Plan, Region
+from engine.spec import attempt
+from engine.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an engine keeps, and does at once.
+
+    Attributes:
+        keys: The most keys of one call of a batch: page sizes multiply over the levels of a query.
+        operations: How many operations are kept with their plans.
+        concurrent: Whether the batches of a level run at the same time. Where all of them share one
+            database connection, the building of rows overlaps with the next statement.
+    """
+
+    keys: int = 10_000
+    operations: int = 512
+    concurrent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all executions of an engine share.
+
+    Attributes:
+        schema: The schema.
+        type_of: Tells the GraphQL type of a row, where its field could return several.
+        limits: How much is done at once.
+    """
+
+    schema: GraphQLSchema
+    type_of: Callable[[Any], str | None]
+    limits: Limits
+
+
+class Execution:
+    """One run of a plan."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        plan: Plan,
+        variables: VariableValues,
+        context: Any,
+        trace: Trace | None = None,
+    ) -> None:
+        self._frame = frame
+        self._plan = plan
+        self._variables = variables
+        self._context = context
+        self._trace = trace
+        self._lookups = Lookups()
+        self._outcomes: dict[Field, list[Any]] = {}
+        self._failed = False
+
+    def run(self, root: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """Return the answer; at once, where nothing is looked up."""
+        return self._fetch_and_answer(root) if self._plan.root.stops else self._answer(root)
+
+    async def _fetch_and_answer(self, root: Any) -> ExecutionResult:
+        await self._fetch_all(root)
+        start = perf_counter()
+        result = self._answer(root)
+        if self._trace is not None:
+            self._trace.building = perf_counter() - start
+        return result
+
+    # Down: level by level
+
+    async def _fetch_all(self, root: Any) -> None:
+        level: list[tuple[Region, Sequence[Any]]] = [(self._plan.root, [root])]
+        while level:
+            wants, fields = self._wants(level)
+            await self._fetch(wants)
+            for want in wants:
+                if want.settle():
+                    self._failed = True
+            level = [(region, self._values(field)) for field, region in fields]
+
+    def _wants(
+        self, level: list[tuple[Region, Sequence[Any]]]
+    ) -> tuple[list[Want], list[tuple[Field, Region]]]:
+        wants: list[Want] = []
+        fields: list[tuple[Field, Region]] = []
+        for region, values in level:
+            for stop, rows in zip(region.stops, self._gather(region, values), strict=True):
+                for field in stop.lookups if rows else ():
+                    assert field.arguments is not None
+                    assert field.region is not None
+                    arguments = attempt(field.arguments.value, self._variables)
+                    outcomes, more = self._lookups.wants(field, rows, arguments)
+                    self._outcomes[field] = outcomes
+                    wants += more
+                    fields.append((field, field.region))
+        self._failed = self._failed or self._lookups.failed
+        return wants, fields
+
+    def _gather(self, region: Region, values: Sequence[Any]) -> tuple[list[Any], ...]:
+        if not region.stops:
+            return ()
+        try:
+            return region.gather(values)
+        except Exception:  # noqa: BLE001
+            self._failed = True
+            gatherer = careful.Gatherer(self._frame.type_of)
+            return gatherer.gather(region, values, is_root=region is self._plan.root)
+
+    async def _fetch(self, wants: list[Want]) -> None:
+        groups = list(dict.fromkeys(want.group for want in wants if want.group.missing))
+        if self._trace is not None:
+            if groups:
+                self._trace.levels.append([])
+            for group in groups:
+                await self._fetch_traced(group, wants, self._trace)
+        elif len(groups) > 1 and self._frame.limits.concurrent:
+            await asyncio.gather(*map(self._fetch_group, groups))
+        else:
+            for group in groups:
+                await self._fetch_group(group)
+
+    def _fetch_group(self, group: Group) -> Coroutine[Any, Any, None]:
+        return group.fetch(self._context, self._frame.limits.keys)
+
+    async def _fetch_traced(self, group: Group, wants: list[Want], trace: Trace) -> None:
+        ours = [want for want in wants if want.group is group]
+        fields = tuple(dict.fromkeys(want.field for want in ours))
+        call = trace.begin(group, fields, sum(len(want.keys) for want in ours))
+        start = perf_counter()
+        await self._fetch_group(group)
+        trace.end(call, perf_counter() - start)
+
+    def _values(self, field: Field) -> Sequence[Any]:
+        values = self._outcomes[field]
+        if self._failed:
+            return [None if isinstance(value, Exception) else value for value in values]
+        return values
+
+    # Up: from the leaves to the answer
+
+    def _answer(self, root: Any) -> ExecutionResult:
+        if not self._failed:
+            try:
+                (data,) = self._built(self._plan.root, [root])
+            except Exception:  # noqa: BLE001
+                # Something is not as generated code expects; the careful way says what.
+                self._failed = True
+            else:
+                return ExecutionResult(data)
+        return self._answer_carefully(root)
+
+    def _built(self, region: Region, values: Sequence[Any]) -> list[Any]:
+        below = []
+        for field in region.lookups():
+            assert field.region is not None
+            below.append(iter(self._built(field.region, self._outcomes.get(field, ()))).__next__)
+        return region.build(values, *below)
+
+    def _answer_carefully(self, root: Any) -> ExecutionResult:
+        if self._trace is not None:
+            self._trace.careful = True
+        completer = careful.Completer(self._frame.schema, self._frame.type_of, self._outcomes)
+        data = completer.complete(self._plan.root, root)
+        return ExecutionResult(data, completer.errors or None)

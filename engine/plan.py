@@ -1,0 +1,114 @@
+"""Plans: an operation laid out for being answered level by level.
+
+A plan is a tree of *regions*. A region is the value of one look-up and all that is read from it
+without further look-ups; the objects in it that look further are its *stops*. All regions of one
+depth are filled at the same time: that is a level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from graphql import FieldNode, GraphQLOutputType
+
+from engine.arguments import Arguments
+from engine.spec import Lookup, Read
+
+# (values of the region, one `next` for each look-up field) -> the completed values.
+Build: TypeAlias = Callable[..., list[Any]]
+
+# (values of the region) -> for each stop the objects that are there.
+Gather: TypeAlias = Callable[[Sequence[Any]], tuple[list[Any], ...]]
+
+
+@dataclass(eq=False, slots=True)
+class Field:
+    """A field of the response: one response name in one selection of one object type.
+
+    Attributes:
+        key: The response name.
+        name: The name of the field in the schema.
+        parent: The name of the object type that it is a field of.
+        type: What it returns.
+        nodes: Where the document asks for it; more than one where selections were merged.
+        spec: How its value comes about; None for `__typename`.
+        shape: What is selected of the value, by object type; empty for leaves.
+        arguments: Of a look-up: what `ask` takes, or the `args` of the batch.
+        region: Of a look-up: its value and all that is read from it.
+    """
+
+    key: str
+    name: str
+    parent: str
+    type: GraphQLOutputType
+    nodes: list[FieldNode]
+    spec: Read | Lookup | None
+    shape: Mapping[str, Selection]
+    arguments: Arguments | None = None
+    region: Region | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Selection:
+    """What is selected of the objects of one type at one place, in the order of the response.
+
+    Attributes:
+        type_name: The name of the object type.
+        fields: All that is selected.
+        lookups: Those of the fields that look further.
+    """
+
+    type_name: str
+    fields: tuple[Field, ...]
+    lookups: tuple[Field, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lookups = tuple(field for field in self.fields if field.region is not None)
+
+
+@dataclass(eq=False, slots=True)
+class Region:
+    """The value of one look-up, and all that is read from it without further look-ups.
+
+    Attributes:
+        name: Names the region in the generated code: its place in the plan, and what it holds.
+        type: The type of the value.
+        shape: What is selected of it, by object type; empty for a leaf.
+        stops: The selections in it that look further, in the order of the response.
+        build: Generated: completes the values.
+        gather: Generated, where there are stops: finds their objects.
+    """
+
+    name: str
+    type: GraphQLOutputType
+    shape: Mapping[str, Selection]
+    stops: tuple[Selection, ...] = ()
+    build: Build = field(init=False)
+    gather: Gather = field(init=False)
+
+    def lookups(self) -> Iterator[Field]:
+        """Yield the look-ups of all stops, in the order in which `build` takes their values."""
+        for stop in self.stops:
+            yield from stop.lookups
+
+
+@dataclass(eq=False, slots=True)
+class Plan:
+    """An operation laid out for being answered, with the code that was generated for it."""
+
+    root: Region
+    source: str
+
+    def levels(self) -> Iterator[tuple[Region, ...]]:
+        """Yield the regions that are filled at the same time, from the root down."""
+        level: tuple[Region, ...] = (self.root,)
+        while level:
+            yield level
+            level = tuple(
+                field.region
+                for region in level
+                for field in region.lookups()
+                if field.region is not None
+            )
