@@ -13,12 +13,14 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     parse,
 )
 
 from schema.limits import LimitError, Limits, check_extent, check_text, extents
 from schema.validation import InvalidDocumentError, check_valid
 from server.graphql.errors import Code, RequestError
+from server.graphql.request import ProtocolError
 
 # Documents up to this length are judged where they are, in a few milliseconds. Longer ones go to a
 # thread, so that other requests are not held up.
@@ -51,6 +53,14 @@ class Document:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who sends a document, and how: what they may do with it."""
+
+    may_introspect: bool
+    by_get: bool
+
+
 class Documents:
     """The documents that were found valid lately, bounded in number and size."""
 
@@ -68,32 +78,33 @@ class Documents:
     def __len__(self) -> int:
         return len(self._known)
 
-    async def get(self, text: str, *, may_introspect: bool) -> Document:
+    async def get(self, text: str, asking: Asking) -> Document:
         """Return the document of a text.
 
         Raises:
             RequestError: It can't be parsed, is over a limit, or is not valid.
+            ProtocolError: It has no operation that may be sent by this method.
         """
         try:
-            document = await self._get(text, hide_suggestions=not may_introspect)
+            document = await self._get(text, asking)
         except LimitError as error:
             raise RequestError.of(Code.QUERY_TOO_COMPLEX, error) from None
         except InvalidDocumentError as error:
             raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *error.errors) from None
-        if document.introspects and not may_introspect:
+        if document.introspects and not asking.may_introspect:
             raise RequestError.of(
                 Code.GRAPHQL_VALIDATION_FAILED, "Introspection is not allowed here."
             )
         return document
 
-    async def _get(self, text: str, *, hide_suggestions: bool) -> Document:
+    async def _get(self, text: str, asking: Asking) -> Document:
         check_text(text, self._limits)
         hashed = hash_of(text)
         known = self._known.get(hashed)
         if known is not None:
             self._known.move_to_end(hashed)
             return known[0]
-        arguments = (text, hashed, hide_suggestions)
+        arguments = (text, hashed, asking)
         if len(text) <= _INLINE_CHARACTERS:
             document = self._judged(*arguments)
         else:
@@ -102,13 +113,19 @@ class Documents:
         self._keep(document, len(text))
         return document
 
-    def _judged(self, text: str, hashed: str, hide_suggestions: bool) -> Document:
+    def _judged(self, text: str, hashed: str, asking: Asking) -> Document:
         ast = self._parsed(text)
         measured = extents(ast)
         for _, extent in measured:
             check_extent(extent, self._limits)
+        # A schema without mutations calls them invalid; what is wrong is the method all the same.
+        if asking.by_get and not any(is_query(operation) for operation, _ in measured):
+            raise only_queries_by_get()
         check_valid(
-            self._schema, ast, self._limits.max_comparisons, hide_suggestions=hide_suggestions
+            self._schema,
+            ast,
+            self._limits.max_comparisons,
+            hide_suggestions=not asking.may_introspect,
         )
         return Document(
             id=hashed,
@@ -134,6 +151,16 @@ class Documents:
         while len(self._known) > self._entries or self._bytes_left < 0:
             _, (_, freed) = self._known.popitem(last=False)
             self._bytes_left += freed
+
+
+def is_query(operation: OperationDefinitionNode) -> bool:
+    """Say whether the operation only reads."""
+    return operation.operation is OperationType.QUERY
+
+
+def only_queries_by_get() -> ProtocolError:
+    """Return the refusal of any other operation."""
+    return ProtocolError(405, "Only queries may be sent by GET.", headers={"Allow": "POST"})
 
 
 def hash_of(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import GraphQLSchema, OperationType
+from graphql import GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,7 +20,7 @@ from server.auth import authenticate
 from server.errors import unauthenticated
 from server.graphql import errors, media, response
 from server.graphql.csrf import is_forged
-from server.graphql.documents import Documents
+from server.graphql.documents import Asking, Documents, is_query, only_queries_by_get
 from server.graphql.errors import Code, RequestError
 from server.graphql.execution import EXECUTORS, ClientGoneError, Operation, within
 from server.graphql.persisted import Persisted, read_manifest
@@ -120,16 +120,17 @@ class GraphQLEndpoint:
     async def _operate(
         self, request: Request, principal: Principal, asked: GraphQLRequest
     ) -> Answer:
-        may_introspect = self._may_introspect(principal)
+        by_get = request.method == "GET"
+        asking = Asking(self._may_introspect(principal), by_get)
         text = self._persisted.text_of(asked)
-        document = await self._documents.get(text, may_introspect=may_introspect)
+        document = await self._documents.get(text, asking)
         chosen = document.operation(asked.operation_name)
-        if request.method == "GET" and chosen.operation is not OperationType.QUERY:
-            raise ProtocolError(405, "Only queries may be sent by GET.", headers={"Allow": "POST"})
+        if by_get and not is_query(chosen):
+            raise only_queries_by_get()
         self._persisted.learn(asked)
         name = chosen.name.value if chosen.name else None
         logs.of(request).operation = name
-        operation = Operation(document, name, asked.variables, not may_introspect)
+        operation = Operation(document, name, asked.variables, not asking.may_introspect)
         async with context.operation(request.app, principal) as opened:
             try:
                 return await self._executed(request, operation, opened)

@@ -201,6 +201,9 @@ async def test_methods_and_operations_that_are_not_allowed_name_those_that_are(
     assert (put.status_code, put.headers["allow"]) == (405, "GET, POST")
     get = await client.get("/graphql", params={"query": "mutation { change }"})
     assert (get.status_code, get.headers["allow"]) == (405, "POST")
+    # No schema has subscriptions here, which makes them invalid too.
+    get = await client.get("/graphql", params={"query": "subscription { __typename }"})
+    assert (get.status_code, get.headers["allow"]) == (405, "POST")
     assert (await post(client, query="mutation { change }")).json() == {"data": {"change": True}}
 
 
