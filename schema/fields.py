@@ -6,7 +6,8 @@ look-up of a page; a *root* is a function from arguments to the look-up that the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -15,6 +16,7 @@ from strawberry import UNSET
 from engine.spec import EXTENSION, Lookup, Read, Spec
 from resolvers.asking import Ask, Batch
 from resolvers.paging import PageArgs
+from schema.cost import CONNECTION, Cost, list_of, sizes_by
 
 T = TypeVar("T")
 
@@ -63,7 +65,9 @@ def derived(get: Callable[[Any], Any], description: str) -> Any:
     return _field(Read(get=get), description)
 
 
-def look_up(batch: Batch, key: str, description: str, then: str | None = None) -> Any:
+def look_up(
+    batch: Batch, key: str, description: str, then: str | None = None, *, size: int | None = None
+) -> Any:
     """Declare a field that is looked up by an attribute of the row, `key`.
 
     Args:
@@ -71,34 +75,48 @@ def look_up(batch: Batch, key: str, description: str, then: str | None = None) -
         key: The attribute of the row that is looked up; where it is None, the field is null.
         description: For the person in GraphiQL.
         then: The attribute of the result that is wanted; without it the result itself.
+        size: How many a list of objects usually holds; operations are judged by it beforehand.
     """
-    return _field(Lookup(batch=batch, key=key, then=then), description)
+    sizes = [] if size is None else [list_of(size)]
+    return _field(Lookup(batch=batch, key=key, then=then), description, directives=sizes)
 
 
-def asked(ask: Callable[[Any], Ask], description: str) -> Any:
-    """Declare a field whose row brings its look-up along."""
-    return _field(Lookup(ask=lambda row, _arguments: ask(row)), description)
+def asked(ask: Callable[[Any], Ask], description: str, *, weight: int | None = None) -> Any:
+    """Declare a field whose row brings its look-up along; `weight` is its cost where it has one."""
+    costs = [] if weight is None else [Cost(weight=str(weight))]
+    return _field(Lookup(ask=lambda row, _arguments: ask(row)), description, directives=costs)
 
 
 def connection(batch: Batch, key: str, description: str) -> Any:
     """Declare a connection: a page of the list that belongs to an attribute of the row, `key`."""
-    return _field(Lookup(batch=batch, key=key), description, page_args)
+    return _field(Lookup(batch=batch, key=key), description, page_args, [CONNECTION])
 
 
 def root(ask: Callable[..., Ask], description: str) -> Any:
     """Declare a root field; the parameters of `ask` are its arguments."""
-    return _field(Lookup(ask=lambda _root, made: made), description, ask)
+    sizes = sizes_by(signature(ask).parameters)
+    return _field(Lookup(ask=lambda _root, made: made), description, ask, sizes)
 
 
-def _field(spec: Spec, description: str, arguments: Callable[..., Any] | None = None) -> Any:
+def _field(
+    spec: Spec,
+    description: str,
+    arguments: Callable[..., Any] | None = None,
+    directives: Sequence[object] = (),
+) -> Any:
     """Make Strawberry's field.
 
     Args:
         spec: Where the value is found.
         description: For the person in GraphiQL.
         arguments: Its parameters are the field's arguments; it makes of them what the spec takes.
+        directives: What the SDL says of its cost.
     """
-    metadata = {EXTENSION: spec}
+    options: dict[str, Any] = {
+        "description": description,
+        "metadata": {EXTENSION: spec},
+        "directives": list(directives),
+    }
     if arguments is None:
-        return strawberry.field(description=description, metadata=metadata)
-    return strawberry.field(resolver=arguments, description=description, metadata=metadata)
+        return strawberry.field(**options)
+    return strawberry.field(resolver=arguments, **options)

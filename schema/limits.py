@@ -117,8 +117,12 @@ def check_extent(extent: Extent, limits: Limits) -> None:
     ):
         maximum = getattr(limits, setting)
         if value > maximum:
-            shown = f"{value}" if value < COUNT_MAX else f"over {COUNT_MAX - 1}"
-            raise LimitError(name, shown, setting, maximum)
+            raise LimitError(name, shown(value), setting, maximum)
+
+
+def shown(count: int) -> str:
+    """Return a count as text; counting ends at COUNT_MAX."""
+    return str(count) if count < COUNT_MAX else f"{COUNT_MAX} or more"
 
 
 def extents(document: DocumentNode) -> list[tuple[OperationDefinitionNode, Extent]]:
@@ -139,6 +143,11 @@ def extents(document: DocumentNode) -> list[tuple[OperationDefinitionNode, Exten
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     ]
+
+
+def spreads_of(definition: FragmentDefinitionNode) -> list[tuple[str, int]]:
+    """Return the fragments that a fragment spreads, and below how many levels of fields."""
+    return _walked(definition).spreads
 
 
 def in_order(spreads: Mapping[str, list[tuple[str, int]]]) -> Iterator[str]:

@@ -72,14 +72,14 @@ class Interception(Node):
     duration_ms: BigInt | None = read("duration_ms", "From start to end, in milliseconds.")
     token_usage: TokenUsageSummary = look_up(totals.of_interceptions, "id", "Its tokens, added up.")
     token_usages: list[TokenUsage] = look_up(
-        usages.tokens_of_interceptions, "id", "Its tokens, answer by answer, oldest first."
+        usages.tokens_of_interceptions, "id", "Its tokens, answer by answer, oldest first.", size=2
     )
     user_prompts: list[UserPrompt] = look_up(
-        usages.prompts_of_interceptions, "id", "Its prompts, oldest first."
+        usages.prompts_of_interceptions, "id", "Its prompts, oldest first.", size=1
     )
     tool_usages: list[ToolUsage] = look_up(
-        usages.tools_of_interceptions, "id", "Its tool calls, oldest first."
+        usages.tools_of_interceptions, "id", "Its tool calls, oldest first.", size=3
     )
     model_thoughts: list[ModelThought] = look_up(
-        usages.thoughts_of_interceptions, "id", "What the model thought, oldest first."
+        usages.thoughts_of_interceptions, "id", "What the model thought, oldest first.", size=2
     )

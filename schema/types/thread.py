@@ -37,9 +37,10 @@ class AgenticAction:
         usages.thoughts_of_interceptions,
         "interception_id",
         "What the model thought before, in order.",
+        size=2,
     )
     tool_calls: list[ToolUsage] = look_up(
-        usages.tools_of_interceptions, "interception_id", "The tool calls, in order."
+        usages.tools_of_interceptions, "interception_id", "The tool calls, in order.", size=3
     )
 
 
@@ -83,6 +84,7 @@ class Thread(Node):
         interceptions.agentic_actions_of_threads,
         "id",
         "One for each of its interceptions that made a tool call, oldest first.",
+        size=10,
     )
     interceptions: InterceptionConnection = connection(
         interceptions.of_threads, "id", "Its interceptions, oldest first."

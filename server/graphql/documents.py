@@ -7,6 +7,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -17,7 +18,9 @@ from graphql import (
     parse,
 )
 
-from schema.limits import LimitError, Limits, check_extent, check_text, extents
+from schema.cost import field_costs
+from schema.costing import Coster
+from schema.limits import LimitError, Limits, check_extent, check_text, extents, shown
 from schema.validation import InvalidDocumentError, check_valid
 from server.graphql.errors import Code, RequestError
 from server.graphql.request import ProtocolError
@@ -33,6 +36,7 @@ class Document:
 
     id: str
     ast: DocumentNode
+    coster: Coster
     operations: Mapping[str | None, OperationDefinitionNode]
     introspects: bool
 
@@ -52,6 +56,20 @@ class Document:
             raise RequestError.of(Code.OPERATION_RESOLUTION_FAILURE, problem)
         return found
 
+    def check_cost(
+        self, operation: OperationDefinitionNode, variables: Mapping[str, Any], maximum: int
+    ) -> int:
+        """Return the cost of an operation.
+
+        Raises:
+            RequestError: It is too high.
+        """
+        cost = self.coster.cost(operation, variables)
+        if cost > maximum:
+            error = LimitError("cost of the operation", shown(cost), "max_cost", maximum)
+            raise RequestError.of(Code.QUERY_TOO_COMPLEX, error)
+        return cost
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -69,6 +87,7 @@ class Documents:
     ) -> None:
         self._schema = schema
         self._limits = limits
+        self._costs = field_costs(schema)
         self._entries = entries
         self._bytes_left = size
         # More threads would take turns on one interpreter, and hold more memory.
@@ -130,6 +149,7 @@ class Documents:
         return Document(
             id=hashed,
             ast=ast,
+            coster=Coster(self._schema, self._costs, ast),
             operations={node.name.value if node.name else None: node for node, _ in measured},
             introspects=any(extent.introspects for _, extent in measured),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import GraphQLSchema
+from graphql import ExecutionResult, GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -30,6 +30,9 @@ from server.settings import Settings
 
 # What proxies log for a client that did not wait; nobody receives it.
 _CLIENT_GONE = 499
+
+# With `1` the answer tells the cost of its operation.
+_COST_HEADER = "x-cost"
 
 # GraphiQL's page says so above everything else.
 _ONLY_TRUSTED = "This deployment runs trusted documents only; other operations are refused."
@@ -120,25 +123,44 @@ class GraphQLEndpoint:
     async def _operate(
         self, request: Request, principal: Principal, asked: GraphQLRequest
     ) -> Answer:
-        by_get = request.method == "GET"
-        asking = Asking(self._may_introspect(principal), by_get)
+        operation = await self._prepared(request, principal, asked)
+        log = logs.of(request)
+        log.operation = operation.name
+        extensions: dict[str, Any] = {}
+        if request.headers.get(_COST_HEADER) == "1":
+            maximum = self._settings.max_cost
+            extensions["cost"] = {"requested": operation.cost, "maximum": maximum}
+        async with context.operation(request.app, principal) as opened:
+            try:
+                result = await self._executed(request, operation, opened)
+            finally:
+                log.statements, log.rows = opened.db.statements, opened.db.rows
+        entries = [errors.field_entry(error, log) for error in result.errors or ()]
+        extensions |= result.extensions or {}
+        return response.of_result(result.data, entries, extensions, self._settings.http_profile)
+
+    async def _prepared(
+        self, request: Request, principal: Principal, asked: GraphQLRequest
+    ) -> Operation:
+        """Find what is asked for, and refuse what may not or can't be run."""
+        asking = Asking(self._may_introspect(principal), by_get=request.method == "GET")
         text = self._persisted.text_of(asked)
         document = await self._documents.get(text, asking)
         chosen = document.operation(asked.operation_name)
-        if by_get and not is_query(chosen):
+        if asking.by_get and not is_query(chosen):
             raise only_queries_by_get()
         self._persisted.learn(asked)
-        name = chosen.name.value if chosen.name else None
-        logs.of(request).operation = name
-        operation = Operation(document, name, asked.variables, not asking.may_introspect)
-        async with context.operation(request.app, principal) as opened:
-            try:
-                return await self._executed(request, operation, opened)
-            finally:
-                log = logs.of(request)
-                log.statements, log.rows = opened.db.statements, opened.db.rows
+        return Operation(
+            document,
+            chosen.name.value if chosen.name else None,
+            asked.variables,
+            hide_suggestions=not asking.may_introspect,
+            cost=document.check_cost(chosen, asked.variables or {}, self._settings.max_cost),
+        )
 
-    async def _executed(self, request: Request, operation: Operation, opened: Context) -> Answer:
+    async def _executed(
+        self, request: Request, operation: Operation, opened: Context
+    ) -> ExecutionResult:
         result = await within(
             self._execute(self._schema, operation, opened),
             self._settings.operation_timeout,
@@ -148,10 +170,7 @@ class GraphQLEndpoint:
         # Errors without a path are of the variables: no field was asked.
         if result.data is None and found and all(error.path is None for error in found):
             raise RequestError.of(Code.BAD_USER_INPUT, *found)
-        log = logs.of(request)
-        entries = [errors.field_entry(error, log) for error in found]
-        extensions: dict[str, Any] = dict(result.extensions or {})
-        return response.of_result(result.data, entries, extensions, self._settings.http_profile)
+        return result
 
     def _may_introspect(self, principal: Principal) -> bool:
         reach = scope_of(principal, self._settings.member_access)

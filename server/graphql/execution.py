@@ -27,6 +27,7 @@ class Operation:
     name: str | None
     variables: dict[str, Any] | None
     hide_suggestions: bool
+    cost: int
 
 
 class Executor(Protocol):

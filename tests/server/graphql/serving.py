@@ -72,12 +72,12 @@ async def add_user(
 ) -> None:
     """Add a user with a token."""
     id_, secret = token.split("-")
-    user = uuid.uuid4()
+    user = uuid.uuid5(uuid.NAMESPACE_DNS, id_)
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(
             "INSERT INTO users (id, email, username, rbac_roles, status, created_at, updated_at)"
-            " VALUES ($1, $2, $3, $4, 'active', now(), now())",
+            " VALUES ($1, $2, $3, $4, 'active', now(), now()) ON CONFLICT DO NOTHING",
             user,
             f"{id_}@example.org",
             id_,
@@ -86,7 +86,7 @@ async def add_user(
         await connection.execute(
             "INSERT INTO api_keys (id, hashed_secret, user_id, last_used, expires_at, created_at,"
             " updated_at, login_type) VALUES ($1, $2, $3, now(), now() + interval '1 day', now(),"
-            " now(), 'token')",
+            " now(), 'token') ON CONFLICT DO NOTHING",
             id_,
             hashlib.sha256(secret.encode()).digest(),
             user,

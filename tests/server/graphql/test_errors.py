@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from schema.build import graphql_core
+from schema.build import schema as real_schema
 from tests.server.graphql.serving import serving
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(database_url, operation_timeout=0.2) as client:
+@pytest.fixture(scope="module")
+async def client(shared_database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(shared_database_url, operation_timeout=0.2) as client:
         yield client
 
 
@@ -54,3 +56,35 @@ async def test_an_operation_that_takes_too_long_is_stopped(client: httpx.AsyncCl
     assert error["extensions"] == {"code": "OPERATION_TIMEOUT"}
     assert "AIBRIDGE_OPERATION_TIMEOUT" in error["message"]
     assert not [task for task in asyncio.all_tasks() if "slow" in repr(task)]
+
+
+async def test_the_cost_is_told_where_it_is_asked_for_and_refused_above_its_limit(
+    shared_database_url: str,
+) -> None:
+    schema = graphql_core(real_schema)
+    query = "query ($n: Int) { sessions(first: $n) { nodes { id } } }"
+    async with serving(shared_database_url, schema, max_cost=100) as client:
+        body = {"query": query, "variables": {"n": 99}}
+        told = await client.post("/graphql", json=body, headers={"X-Cost": "1"})
+        assert told.json() == {
+            "data": {"sessions": {"nodes": []}},
+            "extensions": {"cost": {"requested": 100, "maximum": 100}},
+        }
+        refused = await client.post("/graphql", json={"query": query, "variables": {"n": 100}})
+    (error,) = refused.json()["errors"]
+    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+    assert error["message"] == (
+        "The cost of the operation is 101; at most 100 is allowed (setting AIBRIDGE_MAX_COST)."
+    )
+
+
+async def test_suggestions_are_for_those_who_may_introspect(shared_database_url: str) -> None:
+    typo, asked = {"query": "{ thin { name } }"}, {"query": "{ __schema { queryType { name } } }"}
+    async with serving(shared_database_url) as client:
+        assert "Did you mean" in (await client.post("/graphql", json=typo)).text
+        assert "data" in (await client.post("/graphql", json=asked)).json()
+    async with serving(shared_database_url, introspection=False) as client:
+        assert "Did you mean" not in (await client.post("/graphql", json=typo)).text
+        refused = (await client.post("/graphql", json=asked)).json()
+        assert refused["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+        assert "data" not in refused

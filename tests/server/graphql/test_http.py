@@ -18,15 +18,17 @@ GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(database_url) as client:
+@pytest.fixture(scope="module")
+async def client(shared_database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(
+        shared_database_url, cors_origins="https://friend.example, https://other.example"
+    ) as client:
         yield client
 
 
-@pytest.fixture
-async def draft(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(database_url, http_profile="draft") as client:
+@pytest.fixture(scope="module")
+async def draft(shared_database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(shared_database_url, http_profile="draft") as client:
         yield client
 
 
@@ -94,7 +96,6 @@ async def test_a_caller_who_can_read_nothing_of_ours_gets_406(
 )
 async def test_what_can_not_run_has_errors_and_no_data(
     client: httpx.AsyncClient,
-    database_url: str,
     query: str,
     code: str,
     statuses: tuple[int, ...],
@@ -207,8 +208,8 @@ async def test_methods_and_operations_that_are_not_allowed_name_those_that_are(
     assert (await post(client, query="mutation { change }")).json() == {"data": {"change": True}}
 
 
-async def test_a_body_over_the_limit_is_not_read(database_url: str) -> None:
-    async with serving(database_url, max_body_bytes=2000) as client:
+async def test_a_body_over_the_limit_is_not_read(shared_database_url: str) -> None:
+    async with serving(shared_database_url, max_body_bytes=2000) as client:
         announced = await post(client, query="#" * 3000)
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -223,8 +224,8 @@ async def test_a_body_over_the_limit_is_not_read(database_url: str) -> None:
 
 
 async def test_without_a_token_the_answer_is_that_of_rest(client: httpx.AsyncClient) -> None:
-    del client.headers["Coder-Session-Token"]
-    response = await post(client, query="{ __typename }")
+    nobody = {"Coder-Session-Token": "", "Accept": GRAPHQL}
+    response = await client.post("/graphql", json={"query": "{ __typename }"}, headers=nobody)
     assert response.status_code == 401
     assert response.json()["message"].startswith("You are signed out")
     assert "www-authenticate" in response.headers
@@ -245,14 +246,13 @@ async def test_without_a_token_the_answer_is_that_of_rest(client: httpx.AsyncCli
     ],
 )
 async def test_a_foreign_page_can_not_use_the_cookie(
-    database_url: str, headers: dict[str, str], status: int
+    client: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(database_url, cors_origins="https://friend.example") as client:
-        token = client.headers["Coder-Session-Token"]
-        by_header = await client.get("/graphql?query={__typename}", headers=headers)
-        assert by_header.status_code == 200
-        cookie = {"Cookie": f"coder_session_token={token}"}
-        by_cookie = await client.get("/graphql?query={__typename}", headers=headers | cookie)
+    token = client.headers["Coder-Session-Token"]
+    by_header = await client.get("/graphql?query={__typename}", headers=headers)
+    assert by_header.status_code == 200
+    cookie = {"Cookie": f"coder_session_token={token}"}
+    by_cookie = await client.get("/graphql?query={__typename}", headers=headers | cookie)
     assert by_cookie.status_code == status
     if status == 403:
         assert code_of(by_cookie) == "FORBIDDEN"

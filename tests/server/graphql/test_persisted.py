@@ -45,8 +45,10 @@ def code_of(answer: dict[str, Any]) -> str:
     return code
 
 
-async def test_a_document_is_remembered_once_it_was_sent_with_its_hash(database_url: str) -> None:
-    async with serving(database_url) as client:
+async def test_a_document_is_remembered_once_it_was_sent_with_its_hash(
+    shared_database_url: str,
+) -> None:
+    async with serving(shared_database_url) as client:
         unknown = await post(client, apq())
         assert (unknown["errors"][0]["message"], code_of(unknown)) == (
             "PersistedQueryNotFound",
@@ -60,16 +62,16 @@ async def test_a_document_is_remembered_once_it_was_sent_with_its_hash(database_
 
 
 async def test_a_document_under_a_false_hash_is_refused_and_not_remembered(
-    database_url: str,
+    shared_database_url: str,
 ) -> None:
-    async with serving(database_url) as client:
+    async with serving(shared_database_url) as client:
         assert code_of(await post(client, apq("0" * 64, query=TEXT))) == "BAD_REQUEST"
         assert code_of(await post(client, apq("0" * 64))) == "PERSISTED_QUERY_NOT_FOUND"
         assert code_of(await post(client, apq(version=2))) == "PERSISTED_QUERY_NOT_SUPPORTED"
 
 
-async def test_an_invalid_document_is_not_remembered(database_url: str) -> None:
-    async with serving(database_url) as client:
+async def test_an_invalid_document_is_not_remembered(shared_database_url: str) -> None:
+    async with serving(shared_database_url) as client:
         invalid = apq(hash_of("{ nope }"))
         assert code_of(await post(client, invalid | {"query": "{ nope }"})) == (
             "GRAPHQL_VALIDATION_FAILED"
@@ -79,11 +81,11 @@ async def test_an_invalid_document_is_not_remembered(database_url: str) -> None:
 
 @pytest.mark.parametrize("form", MANIFESTS)
 async def test_only_the_documents_of_the_manifest_run(
-    database_url: str, tmp_path: Path, form: str
+    shared_database_url: str, tmp_path: Path, form: str
 ) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(MANIFESTS[form]))
-    async with serving(database_url, trusted_documents=path, only_trusted=True) as client:
+    async with serving(shared_database_url, trusted_documents=path, only_trusted=True) as client:
         assert await post(client, {"documentId": HASH}) == ANSWER
         assert await post(client, {"documentId": f"sha256:{HASH}"}) == ANSWER
         assert await post(client, apq()) == ANSWER
