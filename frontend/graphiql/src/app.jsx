@@ -40,14 +40,14 @@ export function App() {
         showPersistHeadersSettings={false}
       >
         <GraphiQL.Logo>
-          {viewer && <SignedIn viewer={viewer} />}
+          {settings.hasToken && <SignedIn viewer={viewer} />}
           <span className="aibridge-brand" title={`aibridge-graphql ${settings.version}`}>
             <img src={icon} alt="" width="22" height="22" />
             AI Bridge
           </span>
         </GraphiQL.Logo>
       </GraphiQL>
-      {signedOut && <SignIn reason={signedOut.reason} />}
+      {signedOut && <SignIn reason={signedOut.reason} onClose={() => setSignedOut(null)} />}
     </>
   );
 }

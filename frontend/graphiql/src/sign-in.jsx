@@ -1,13 +1,13 @@
-import { useState } from 'react';
+import { useEffect, useRef } from 'react';
 import icon from './icon.svg';
 import { settings } from './settings.js';
 
 /** The card shown while nobody is signed in; `reason` says why a token was refused. */
-export function SignIn({ reason }) {
-  const [open, setOpen] = useState(true);
-  if (!open) return null;
+export function SignIn({ reason, onClose }) {
+  const dialog = useRef(null);
+  useEffect(() => dialog.current.showModal(), []);
   return (
-    <div className="aibridge-sign-in" role="dialog" aria-labelledby="sign-in-title">
+    <dialog ref={dialog} className="aibridge-sign-in" aria-labelledby="sign-in-title" onClose={onClose}>
       <form method="post" action={settings.signIn}>
         <img src={icon} alt="" width="44" height="44" />
         <h1 id="sign-in-title">Sign in to ask</h1>
@@ -32,28 +32,29 @@ export function SignIn({ reason }) {
         <p className="aibridge-hint">
           No token yet? <code>aibridge token create</code> makes one, and the demo prints a link
           that signs you in. You may also{' '}
-          <button type="button" className="aibridge-link" onClick={() => setOpen(false)}>
+          <button type="button" className="aibridge-link" onClick={() => dialog.current.close()}>
             look around
           </button>{' '}
           and set a token in the Headers editor.
         </p>
       </form>
-    </div>
+    </dialog>
   );
 }
 
-/** Who is signed in, and the way out. */
+/** Who is signed in, as far as the server tells, and the way out. */
 export function SignedIn({ viewer }) {
-  const { username, name } = viewer.user;
-  const scope = viewer.canReadAll
-    ? 'You may read the rows of everybody.'
-    : 'You may read only what your account allows; other rows are left out.';
   return (
     <form className="aibridge-viewer" method="post" action={settings.signOut}>
-      <span title={`${name || username}: ${viewer.roles.join(', ') || 'no role'}. ${scope}`}>
-        {username}
-      </span>
+      {viewer && <span title={description(viewer)}>{viewer.user.username}</span>}
       <button type="submit">Sign out</button>
     </form>
   );
+}
+
+function description({ user, roles, canReadAll }) {
+  const scope = canReadAll
+    ? 'You may read the rows of everybody.'
+    : 'You may read only what your account allows; other rows are left out.';
+  return `${user.name || user.username}: ${roles.join(', ') || 'no role'}. ${scope}`;
 }
