@@ -58,8 +58,7 @@ async def _sign_in(request: Request) -> Response:
     if refusal is not None:
         return _page(request, target, _reason(refusal), refusal.status)
     response = _redirect(target)
-    is_https = request.url.scheme == "https"
-    response.set_cookie(TOKEN_NAME, token, httponly=True, samesite="lax", secure=is_https)
+    response.set_cookie(TOKEN_NAME, token, httponly=True, samesite="lax", secure=_is_https(request))
     return response
 
 
@@ -69,6 +68,11 @@ async def _sign_out(request: Request) -> Response:
     response = _redirect(f"{request.scope.get('root_path', '')}/graphql")
     response.delete_cookie(TOKEN_NAME, httponly=True, samesite="lax")
     return response
+
+
+def _is_https(request: Request) -> bool:
+    # Where a proxy ends TLS. A caller who invents the header only hardens their own cookie.
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto")}
 
 
 async def _refusal(request: Request, token: str) -> ApiError | None:

@@ -1,39 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 
 from server import tokens
 from server.auth import TOKEN_NAME
 from server.signin import local_path
+from tests.server.callers import make_caller
 from tests.server.running import client_of, running_app
 
 
 @pytest.fixture
 async def token(database_url: str) -> str:
-    token, user_id = tokens.new(), uuid4()
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(
-            "INSERT INTO users (id, email, username, status, created_at, updated_at)"
-            " VALUES ($1, 'ada@example.com', 'ada', 'active', now(), now())",
-            user_id,
-        )
-        await connection.execute(
-            "INSERT INTO api_keys (id, hashed_secret, user_id, last_used, expires_at, created_at,"
-            " updated_at, login_type) VALUES"
-            " ($1, $2, $3, now(), now() + interval '1 hour', now(), now(), 'token')",
-            token.id,
-            token.hashed_secret,
-            user_id,
-        )
-    finally:
-        await connection.close()
-    return token.text
+    return (await make_caller(database_url)).token
 
 
 @pytest.fixture
@@ -58,11 +39,18 @@ async def test_the_form_does_what_the_link_does(client: httpx.AsyncClient, token
     assert client.cookies[TOKEN_NAME] == token
 
 
-async def test_the_cookie_is_secure_where_the_request_is(database_url: str, token: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "headers"),
+    [("https", {}), ("http", {"X-Forwarded-Proto": "https"})],
+    ids=["https", "behind a proxy"],
+)
+async def test_the_cookie_is_secure_where_the_browser_came_by_https(
+    database_url: str, token: str, scheme: str, headers: dict[str, str]
+) -> None:
     async with running_app(database_url) as app:
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="https://testserver") as client:
-            answer = await client.get("/signin", params={"token": token})
+        async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://test") as client:
+            answer = await client.get("/signin", params={"token": token}, headers=headers)
     assert answer.headers["set-cookie"].endswith("; Secure")
 
 
