@@ -1,14 +1,11 @@
-"""The serving process: its socket, its database, its workers, and how it ends."""
+"""The serving process: its workers, what it says when it is ready, and how it ends."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import uvicorn
@@ -16,18 +13,12 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from db.database import Database
-from db.errors import DatabaseUnavailableError
-from server import logs, metrics, readiness
+from server import logs, metrics, start
 from server.app import create_app
 from server.settings import Settings, load_settings
 
 # Called with the server's address once requests are answered.
 Announce = Callable[[str], None]
-
-
-class StartError(Exception):
-    """The server can't start; the message is one sentence that says why."""
 
 
 def worker_app() -> Starlette:
@@ -44,87 +35,6 @@ def worker_app() -> Starlette:
     return app
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Leave the block with SystemExit(0) at SIGTERM or SIGINT, so that what it holds is closed."""
-
-    def stop(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _ignore)
-        raise SystemExit(0)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    yield
-
-
-@contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """Take the address before anything else is started.
-
-    Raises:
-        StartError: It can't be had.
-    """
-    host, port = settings.host, settings.port
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-    except OSError as error:
-        raise StartError(
-            f"Can't listen on {host} port {port} (AIBRIDGE_HOST, AIBRIDGE_PORT): "
-            f"{(error.strerror or str(error)).lower()}."
-        ) from None
-    with sock:
-        sock.set_inheritable(True)
-        yield sock
-
-
-@contextmanager
-def with_database(settings: Settings) -> Iterator[Settings]:
-    """Yield settings that name a database: as given, or the embedded one, which runs in the block.
-
-    Raises:
-        StartError: The embedded PostgreSQL does not start.
-    """
-    if settings.database_url is not None:
-        yield settings
-        return
-    from db import embedded  # noqa: PLC0415 (only where no URL is given)
-
-    try:
-        with embedded.running(settings.data_dir / "postgres") as server_url:
-            url = asyncio.run(embedded.database_url(server_url))
-            migrate = settings.auto_migrate_or(embedded=True)
-            yield settings.model_copy(
-                update={"database_url": SecretStr(url), "auto_migrate": migrate}
-            )
-    except embedded.EmbeddedError as error:
-        raise StartError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-
-
-async def prepare_database(settings: Settings) -> None:
-    """Look at the database once before serving, and migrate it where the settings say so.
-
-    A database that is away is no error: the server waits for it.
-
-    Raises:
-        StartError: It is there and can't be served.
-    """
-    assert settings.database_url is not None
-    url = settings.database_url.get_secret_value()
-    database = await Database.open(url, pool_size=1, acquire_timeout=settings.pool_timeout)
-    try:
-        await readiness.prepare(database, url, migrate=bool(settings.auto_migrate))
-    except readiness.UnfitDatabaseError as error:
-        raise StartError(str(error)) from error
-    except DatabaseUnavailableError as error:
-        logs.logger.warning("the database can't be reached yet", error=str(error))
-    finally:
-        await database.close()
-
-
 def serve(settings: Settings, sock: socket.socket, announce: Announce) -> None:
     """Serve until a signal says to stop; requests that run then have the grace time to finish.
 
@@ -136,8 +46,7 @@ def serve(settings: Settings, sock: socket.socket, announce: Announce) -> None:
     _export(settings)
     config = uvicorn_config(settings, "server.process:worker_app")
     # uvicorn raises the signal again when it has stopped; that must not kill us before we are done.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ignore)
+    start.ignore_signals()
     ready = partial(announce, _address(sock))
     if settings.workers > 1:
         with metrics.shared_by_processes():
@@ -203,7 +112,3 @@ def _export(settings: Settings) -> None:
 def _address(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _ignore(*_: object) -> None:
-    """Take a signal without ending; SIG_IGN would be inherited by the workers."""

@@ -19,14 +19,14 @@ T = TypeVar("T")
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database; where none is given, of the embedded one, which then runs."""
-    from server import logs, process  # noqa: PLC0415 (a wrong setting is told at once)
+    from server import logs, start  # noqa: PLC0415 (a wrong setting is told at once)
 
     logs.configure(settings)
     try:
-        with process.stopped_by_signals(), process.with_database(settings) as complete:
+        with start.stopped_by_signals(), start.with_database(settings) as complete:
             assert complete.database_url is not None
             yield complete.database_url.get_secret_value()
-    except process.StartError as error:
+    except start.StartError as error:
         raise CommandError(str(error)) from error
 
 

@@ -46,18 +46,18 @@ def run(
         prepare: Called before serving, with settings that name the database.
     """
     # A wrong option or setting is told at once; only then is the server loaded.
-    from server import logs, process  # noqa: PLC0415
+    from server import logs, process, start  # noqa: PLC0415
 
     logs.configure(settings)
     try:
         with (
-            process.stopped_by_signals(),
-            process.listening(settings) as sock,
-            process.with_database(settings) as complete,
+            start.stopped_by_signals(),
+            start.listening(settings) as sock,
+            start.with_database(settings) as complete,
         ):
-            asyncio.run(process.prepare_database(complete))
+            asyncio.run(start.prepare_database(complete))
             if prepare is not None:
                 prepare(complete)
             process.serve(complete, sock, announce)
-    except process.StartError as error:
+    except start.StartError as error:
         raise CommandError(str(error)) from error
