@@ -78,4 +78,4 @@ async def test_session_id_is_the_clients_else_the_threads_else_the_interceptions
 
 
 def test_the_newest_revision_is_told_without_loading_alembic() -> None:
-    assert migrations.HEAD == tool.head()
+    assert tool.head() == migrations.HEAD
