@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-STAMP = $(VENV)/.installed
+# What was installed: the product alone, or with the tools that check it.
+PRODUCT = $(VENV)/.installed
+STAMP = $(VENV)/.installed-dev
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run fmt lint types imports test cov schema schema-check migration migration-check graphiql build check clean
@@ -13,15 +16,20 @@ help: ## Print this list
 
 install: $(STAMP) ## Make the virtual environment and install everything into it
 
-$(STAMP): pyproject.toml constraints.txt
+$(PRODUCT): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing into $(VENV) …"
+	@$(PIP) -e .
 	@touch $@
 
-demo: $(STAMP) ## Start everything with demo data on http://127.0.0.1:8000
+$(STAMP): $(PRODUCT)
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(PRODUCT) ## Start everything with demo data on http://127.0.0.1:8000
 	@$(BIN)/aibridge demo
 
-run: $(STAMP) ## Start the server (settings: AIBRIDGE_…)
+run: $(PRODUCT) ## Start the server (settings: AIBRIDGE_…)
 	@$(BIN)/aibridge serve
 
 ##@ Check

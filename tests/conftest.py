@@ -92,3 +92,11 @@ async def make(database_url: str) -> AsyncIterator[Factory]:
 def graph(database: Database) -> Graph:
     """Asks GraphQL of this test's database, as one who may read everything."""
     return Graph(database)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where all must run (REQUIRE_ALL=1, as in CI), a test that was skipped is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("REQUIRE_ALL") == "1" and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("REQUIRE_ALL=1: no test may be skipped", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
