@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import asyncpg
 import orjson
@@ -37,6 +37,10 @@ _UNAVAILABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
 )
+
+
+# How long a statement may take to be cancelled and rolled back before its connection is given up.
+_RELEASE_SECONDS = 5.0
 
 
 class Database:
@@ -117,9 +121,11 @@ class Database:
     async def _release(self, connection: Any) -> None:
         # The pool drops a connection that broke; there is nothing to tell the caller.
         try:
-            await asyncio.shield(self._pool.release(connection, timeout=1.0))
+            await asyncio.shield(self._pool.release(connection, timeout=_RELEASE_SECONDS))
         except (asyncpg.PostgresError, *_UNAVAILABLE):
-            connection.terminate()
+            # The pool may have given it up already.
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
 
 
 class Snapshot:
@@ -134,6 +140,7 @@ class Snapshot:
         self._connection: Any = None
         self._lock = asyncio.Lock()
         self._failure: DatabaseError | None = None
+        self._fetching: set[asyncio.Task[Any] | None] = set()
         self.statements = 0
         self.rows = 0
 
@@ -146,6 +153,7 @@ class Snapshot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._stop()
         connection, self._connection = self._connection, None
         if connection is not None:
             # The pool rolls back, which is how a transaction that only read ends.
@@ -164,22 +172,42 @@ class Snapshot:
         arguments = statement.arguments(parameters or {})
         for argument in arguments:
             _refuse_invalid_text(argument)
-        async with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            try:
-                if self._connection is None:
-                    self._connection = await self._begin()
-                rows: Sequence[Record] = await self._connection.fetch(statement.sql, *arguments)
-            except DatabaseError as error:
-                self._failure = error
-                raise
-            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
-                self._failure = translated(error)
-                raise self._failure from error
-            self.statements += 1
-            self.rows += len(rows)
-            return rows
+        task = asyncio.current_task()
+        self._fetching.add(task)
+        try:
+            async with self._lock:
+                return await self._fetch(statement.sql, arguments)
+        finally:
+            self._fetching.discard(task)
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            if self._connection is None:
+                self._connection = await self._begin()
+            rows: Sequence[Record] = await self._connection.fetch(sql, *arguments)
+        except DatabaseError as error:
+            self._failure = error
+            raise
+        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+            self._failure = translated(error)
+            raise self._failure from error
+        self.statements += 1
+        self.rows += len(rows)
+        return rows
+
+    async def _stop(self) -> None:
+        """Cancel the statements that nobody waits for any more: their operation has ended.
+
+        They run in tasks of the data loaders, which know nothing of the operation's end.
+        """
+        abandoned = {task for task in self._fetching if task is not None}
+        abandoned.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
+        for task in abandoned:
+            task.cancel()
+        if abandoned:
+            await asyncio.wait(abandoned, timeout=_RELEASE_SECONDS)
 
     async def _begin(self) -> Any:
         connection = await self._database._acquire()  # noqa: SLF001

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
-
 from tests.programs import node_packages, require
+from tests.server.graphql.listening import listening
 from tests.server.graphql.serving import TOKEN, serving_app
 
 # Under the newest draft these audits demand what it no longer allows: 400 instead of 422 for a
@@ -21,31 +17,6 @@ DRAFT_DIFFERS = {
     "LKJ0", "LKJ1", "LKJ2", "LKJ3", "6C00", "6C01", "6C02", "6C03",
     "4760", "4761", "4762", "4763", "58B0", "58B1", "58B2", "58B3",
 }  # fmt: skip
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-
-@asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[str]:
-    """Serve the application on a free port; its lifespan is the caller's concern."""
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none")
-    server = _Server(config)
-    task = asyncio.create_task(server.serve())
-    await asyncio.wait_for(server.ready.wait(), 10)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def audited(url: str) -> list[dict[str, Any]]:
