@@ -87,13 +87,15 @@ class Writer:
         counts = Counts()
         await self._write_users(batch.users, counts)
         await self._copy(batch)
-        new = await self._connection.fetchrow(_INSERT_INTERCEPTIONS)
-        counts.count("aibridge_interceptions", new["interceptions"], len(batch))
-        counts.count("aibridge_model_thoughts", new["thoughts"], len(batch.model_thoughts))
+        # Children first: the figures of a session are then added up once, when its interceptions
+        # come, and not again for every kind of child.
         for table, rows in batch.rows().items():
             if table in WITH_IDS and rows:
                 written = await self._connection.execute(_insert(table))
                 counts.count(table, int(written.rpartition(" ")[2]), len(rows))
+        new = await self._connection.fetchrow(_INSERT_INTERCEPTIONS)
+        counts.count("aibridge_interceptions", new["interceptions"], len(batch))
+        counts.count("aibridge_model_thoughts", new["thoughts"], len(batch.model_thoughts))
         return counts
 
     async def weigh(self, batch: Batch) -> Counts:
