@@ -23,7 +23,12 @@ class JSONAnswer(Response):
         self, content: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
         kept = {"Cache-Control": "private, no-store"}
-        super().__init__(orjson.dumps(content, default=_plain), status, kept | dict(headers or {}))
+        super().__init__(encoded(content), status, kept | dict(headers or {}))
+
+
+def encoded(content: object) -> bytes:
+    """Return the JSON text."""
+    return orjson.dumps(content, default=_plain)
 
 
 def _plain(value: object) -> str:
