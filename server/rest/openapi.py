@@ -180,8 +180,8 @@ _SECURITY = {
 }
 
 
-def document() -> Schema:
-    """Return the document."""
+def document(root_path: str = "") -> Schema:
+    """Return the document of a server below this path."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -190,7 +190,7 @@ def document() -> Schema:
             "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root_path or "/"}],
         "security": [{name: []} for name in _SECURITY],
         "paths": _paths(),
         "components": {
@@ -209,12 +209,13 @@ def document() -> Schema:
 
 
 @cache
-def _encoded() -> bytes:
-    return encoded(document())
+def _encoded(root_path: str) -> bytes:
+    return encoded(document(root_path))
 
 
-async def _answer(_: Request) -> Response:
-    return Response(_encoded(), media_type="application/json; charset=utf-8")
+async def _answer(request: Request) -> Response:
+    text = _encoded(request.scope.get("root_path", ""))
+    return Response(text, media_type="application/json; charset=utf-8")
 
 
 def routes() -> list[BaseRoute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from server.gate import BASE_PATHS
-from server.rest import interceptions, openapi, session, sessions, values
+from server.rest import browse, interceptions, openapi, session, sessions, values
 from server.rest.endpoint import ReadRoute
 
 ENDPOINTS = (
@@ -19,4 +19,8 @@ ENDPOINTS = (
 
 def routes() -> list[BaseRoute]:
     """Return them; what they do not take below the base paths is for the passthrough."""
-    return [*(ReadRoute(base, ENDPOINTS) for base in BASE_PATHS), *openapi.routes()]
+    return [
+        *(ReadRoute(base, ENDPOINTS) for base in BASE_PATHS),
+        *openapi.routes(),
+        *browse.routes(),
+    ]

@@ -156,3 +156,18 @@ async def test_a_cookie_that_is_no_longer_good_brings_the_card_with_the_reason(
     await expect(card.get_by_role("alert")).to_have_text("API key secret is invalid.")
     refused = re.compile(r"error: Failed to load resource: .* 401")
     assert all(refused.match(complaint) for complaint in watch.complaints)
+
+
+async def test_the_documentation_of_rest_is_browsed_and_tried(
+    page: Page, served: Served, caller: Caller, watch: Watch
+) -> None:
+    cookie = {"name": "coder_session_token", "value": caller.token, "url": served.address}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(f"{served.address}/docs")
+    endpoint = page.locator("[id='get-/api/v2/aibridge/models']")
+    await expect(endpoint).to_contain_text("The distinct models, ascending")
+    async with page.expect_response(lambda response: "/aibridge/models" in response.url) as info:
+        await endpoint.get_by_role("button", name="TRY").click()
+    response = await info.value
+    assert response.status == 200
+    assert watch.complaints == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -62,6 +63,17 @@ async def test_the_document_needs_no_token(shared_database_url: str) -> None:
         response = await client.get("/openapi.json")
     assert response.headers["Content-Type"] == "application/json; charset=utf-8"
     assert response.json() == openapi.document()
+
+
+async def test_the_page_is_served_with_its_file(shared_database_url: str) -> None:
+    async with running_app(shared_database_url) as app, client_of(app) as client:
+        page = await client.get("/docs")
+        policy = page.headers["Content-Security-Policy"]
+        assert {"default-src 'none'", "script-src 'self'"} <= set(policy.split("; "))
+        (script,) = re.findall(r'<script type="module" src="([^"]+)">', page.text)
+        response = await client.get(script)
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert response.text.startswith("/*! RapiDoc 9.3.8")
 
 
 def test_every_endpoint_stands_in_the_document() -> None:
