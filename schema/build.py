@@ -12,9 +12,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from engine.spec import EXTENSION, Lookup, Read, Spec
+from engine import reference
+from engine.spec import EXTENSION, Lookup, Spec
 from resolvers import nodes
-from resolvers.asking import Ask
 from schema.query import Query
 from schema.scalars import SCALARS
 
@@ -51,7 +51,7 @@ def _make_executable(built: strawberry.Schema, field: GraphQLField) -> None:
     if isinstance(spec, Lookup) and declared.base_resolver is not None:
         spec = replace(spec, arguments=_arguments(built, declared, declared.base_resolver))
     field.extensions[EXTENSION] = spec
-    field.resolve = _resolver(spec)
+    field.resolve = reference.resolver(spec, _load)
 
 
 def _arguments(
@@ -67,33 +67,8 @@ def _arguments(
     return arguments
 
 
-def _resolver(spec: Spec) -> Callable[..., Any]:
-    """Return graphql-core's resolver for a spec."""
-    if isinstance(spec, Read):
-        return _reader(spec)
-    lookup = spec
-
-    async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
-        made = arguments if lookup.arguments is None else lookup.arguments(arguments)
-        if lookup.ask is not None:
-            ask = lookup.ask(row, made)
-        else:
-            assert lookup.batch is not None
-            assert lookup.key is not None
-            key = getattr(row, lookup.key)
-            args: Any = None if lookup.arguments is None else made
-            ask = None if key is None else Ask(lookup.batch, key, args, lookup.then)
-        return None if ask is None else await info.context.load(ask)
-
-    return resolve
-
-
-def _reader(spec: Read) -> Callable[..., Any]:
-    get, attribute = spec.get, spec.attribute
-    if get is not None:
-        return lambda row, _info: get(row)
-    assert attribute is not None
-    return lambda row, _info: getattr(row, attribute)
+def _load(context: Any, ask: Any) -> Any:
+    return context.load(ask)
 
 
 schema = _build()

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     )
 
     # GraphQL
+    executor: Literal["compiled", "reference"] = Field(
+        "compiled",
+        description="Who executes operations: our engine, or graphql-core, which is slower.",
+    )
     max_page_size: int = Field(
         1000, ge=1, le=10_000, description="The largest `first` or `last` of a connection."
     )

@@ -88,10 +88,10 @@ async def make(database_url: str) -> AsyncIterator[Factory]:
     await connection.close()
 
 
-@pytest.fixture
-def graph(database: Database) -> Graph:
-    """Asks GraphQL of this test's database, as one who may read everything."""
-    return Graph(database)
+@pytest.fixture(params=["compiled", "reference"])
+def graph(database: Database, request: pytest.FixtureRequest) -> Graph:
+    """Asks GraphQL of this test's database, as one who may read everything; by each executor."""
+    return Graph(database, executor=request.param)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

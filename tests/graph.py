@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+import orjson
 from graphql import ExecutionResult, GraphQLError, execute, parse, validate
 
 from db.database import Database, Snapshot
+from engine import Request
 from resolvers.access import scope_of
 from resolvers.context import Context
 from resolvers.principal import Principal
 from schema.build import graphql_core, schema
+from schema.compiled import engine
 
 
 @dataclass
@@ -36,12 +39,13 @@ class Graph:
     )
     member_access: Literal["none", "own"] = "none"
     max_page_size: int = 1000
+    executor: Literal["compiled", "reference"] = "compiled"
 
     def as_user(
         self, user_id: UUID, *roles: str, member_access: Literal["none", "own"] = "none"
     ) -> Graph:
         principal = Principal(user_id, "caller", frozenset(roles))
-        return Graph(self.database, principal, member_access, self.max_page_size)
+        return replace(self, principal=principal, member_access=member_access)
 
     async def __call__(self, query: str, **variables: Any) -> dict[str, Any]:
         """Return the data; errors fail the test."""
@@ -60,7 +64,8 @@ class Graph:
         scope = scope_of(self.principal, self.member_access)
         context = Context(self.principal, scope, snapshot, self.max_page_size)
         result = await self._execute(query, variables, context)
-        return Answer(result.data, result.errors or [], snapshot.statements, snapshot.rows)
+        data = orjson.loads(orjson.dumps(result.data, option=orjson.OPT_UTC_Z))
+        return Answer(data, result.errors or [], snapshot.statements, snapshot.rows)
 
     async def _execute(
         self, query: str, variables: dict[str, Any], context: Context
@@ -68,7 +73,10 @@ class Graph:
         document = parse(query)
         faults = validate(graphql_core(schema), document)
         assert not faults, faults
-        result = execute(
-            graphql_core(schema), document, variable_values=variables, context_value=context
-        )
+        if self.executor == "compiled":
+            result = engine.execute(Request(document, variables), context)
+        else:
+            result = execute(
+                graphql_core(schema), document, variable_values=variables, context_value=context
+            )
         return result if isinstance(result, ExecutionResult) else await result

@@ -44,7 +44,7 @@ class GraphQLEndpoint:
     def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
         self._schema = schema
         self._settings = settings
-        self._execute = EXECUTORS["reference"]
+        self._execute = EXECUTORS[settings.executor]
         limits = {name: getattr(settings, name) for name in Limits.__dataclass_fields__}
         self._documents = Documents(schema, Limits(**limits))
         manifest = settings.trusted_documents

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 from graphql import ExecutionResult, GraphQLSchema, execute
 from starlette.types import Receive
 
+from engine import Request
 from resolvers.context import Context
 from resolvers.errors import OperationTimeoutError
+from schema.compiled import engine
 from server.graphql.documents import Document
 
 # How long a cancelled operation may take to let go of its statement.
@@ -54,8 +56,20 @@ def reference(
     )
 
 
+def compiled(
+    schema: GraphQLSchema, operation: Operation, context: Context
+) -> ExecutionResult | Awaitable[ExecutionResult]:
+    """Run an operation with the engine, which is over the product's own schema and no other."""
+    if schema is not engine.schema:
+        return reference(schema, operation, context)
+    request = Request(
+        operation.document.ast, operation.variables, operation.name, operation.hide_suggestions
+    )
+    return engine.execute(request, context)
+
+
 # The executors that AIBRIDGE_EXECUTOR chooses from.
-EXECUTORS: Mapping[str, Executor] = {"reference": reference}
+EXECUTORS: Mapping[str, Executor] = {"compiled": compiled, "reference": reference}
 
 
 class ClientGoneError(Exception):

@@ -91,7 +91,7 @@ async def send_answer(
     answer: Answer, media_type: MediaType, accept_encoding: str, send: Send
 ) -> None:
     """Encode the answer and send it, compressed where that pays and the caller can read it."""
-    body = orjson.dumps(answer.payload)
+    body = orjson.dumps(answer.payload, option=orjson.OPT_UTC_Z)
     headers = [
         (b"content-type", CONTENT_TYPES[media_type].encode()),
         *_HEADERS,
