@@ -35,7 +35,8 @@ def _commands() -> list[str]:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_in_the_table(name: str) -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "configuration.md").read_text(), re.MULTILINE)
-    assert rows.count(f"AIBRIDGE_{name.upper()}") == 1
+    message = f"describe AIBRIDGE_{name.upper()} once in docs/configuration.md"
+    assert rows.count(f"AIBRIDGE_{name.upper()}") == 1, message
 
 
 def test_the_table_names_no_setting_that_is_gone() -> None:
