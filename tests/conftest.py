@@ -45,7 +45,7 @@ async def template(postgres: str) -> str:
 
 
 @asynccontextmanager
-async def _clone(postgres: str, template: str) -> AsyncIterator[str]:
+async def clone(postgres: str, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     connection = await asyncpg.connect(postgres)
     try:
@@ -61,14 +61,14 @@ async def _clone(postgres: str, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """The URL of a migrated, empty database of this test's own."""
-    async with _clone(postgres, template) as url:
+    async with clone(postgres, template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 async def shared_database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """The URL of a migrated, empty database that the tests of a module share."""
-    async with _clone(postgres, template) as url:
+    async with clone(postgres, template) as url:
         yield url
 
 

@@ -62,7 +62,7 @@ def _page(shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape) 
         *filters.visible(earlier),
         *filters.of_interceptions(shape, earlier),
     )
-    select = sa.select(*_KEY).where(
+    select: sa.Select[Any] = sa.select(*_KEY).where(
         is_first_match, *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
     return Statement.of(keyset.windowed(select, window, _ORDER, descending=True))
