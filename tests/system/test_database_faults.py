@@ -149,7 +149,6 @@ async def test_out_of_connections_is_a_503_and_heals(asker: Asker, database: Clu
     except asyncpg.TooManyConnectionsError:
         pass
     try:
-        # Superusers have slots in reserve, and in the tests the server is one: they are taken too.
         assert_unavailable(await asker.ask())
     finally:
         for connection in (*others, control):
