@@ -208,6 +208,18 @@ def _sum(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.Numeric, nullable=False)
 
 
+# The combinations of columns that occur in interceptions; a client that is NULL reads `Unknown`.
+kinds = sa.Table(
+    "aibridge_kinds",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("digest", sa.Uuid, nullable=False, unique=True),
+    *(
+        sa.Column(name, sa.Text, nullable=False)
+        for name in ("provider", "provider_name", "model", "client", "credential_kind")
+    ),
+)
+
 # A row for each session with an ended interception, kept by triggers of the tables above: nothing
 # else writes it. Not there in a database that is Coder's own.
 sessions = sa.Table(
@@ -246,9 +258,9 @@ sessions = sa.Table(
     sa.Column("metadata", JSONB),
     # Distinct values over all interceptions, ascending by code point.
     _texts("providers"),
-    _texts("provider_names"),
     _texts("models"),
-    _texts("clients"),
+    # Which rows of `kinds` its interceptions are of.
+    sa.Column("kinds", ARRAY(sa.Integer), nullable=False),
     # The transaction that last computed the row anew rather than added to it; see the migration.
     sa.Column("recomputed_in", sa.BigInteger),
     sa.Index(
@@ -270,10 +282,7 @@ sessions = sa.Table(
         sa.text("initiator_id DESC"),
     ),
     sa.Index("ix_aibridge_sessions_last_started", "last_started_on", "started_at"),
-    sa.Index("ix_aibridge_sessions_models", "models", postgresql_using="gin"),
-    sa.Index("ix_aibridge_sessions_providers", "providers", postgresql_using="gin"),
-    sa.Index("ix_aibridge_sessions_provider_names", "provider_names", postgresql_using="gin"),
-    sa.Index("ix_aibridge_sessions_clients", "clients", postgresql_using="gin"),
+    sa.Index("ix_aibridge_sessions_kinds", "kinds", postgresql_using="gin"),
     postgresql_with={"fillfactor": 80},
 )
 

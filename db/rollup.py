@@ -33,9 +33,8 @@ SELECT i.session_id, i.initiator_id,
     max(i.started_at) AS last_started_at,
     count(*) FILTER (WHERE i.thread_root_id IS NULL) AS threads, count(*) AS interceptions,
     array_agg(DISTINCT i.provider COLLATE "C") AS providers,
-    array_agg(DISTINCT i.provider_name COLLATE "C") AS provider_names,
     array_agg(DISTINCT i.model COLLATE "C") AS models,
-    array_agg(DISTINCT coalesce(i.client, 'Unknown') COLLATE "C") AS clients,
+    array_agg(DISTINCT k.id) AS kinds,
     (array_agg(i.id ORDER BY i.started_at, i.id))[1] AS first_id,
     (array_agg(i.client ORDER BY i.started_at, i.id))[1] AS client,
     (array_agg(i.metadata ORDER BY i.started_at, i.id))[1] AS metadata,
@@ -47,6 +46,8 @@ SELECT i.session_id, i.initiator_id,
     (array_agg(p.last_id ORDER BY p.last_at DESC NULLS LAST, p.last_id DESC))[1] AS last_prompt_id,
     coalesce(max(p.last_at), min(i.started_at)) AS last_active_at
 FROM aibridge_interceptions i
+LEFT JOIN aibridge_kinds k ON (k.provider, k.provider_name, k.model, k.client, k.credential_kind)
+    = (i.provider, i.provider_name, i.model, coalesce(i.client, 'Unknown'), i.credential_kind::text)
 LEFT JOIN (
     SELECT interception_id, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
         sum(cache_read_input_tokens) AS cache_read_input_tokens,

@@ -41,8 +41,11 @@ _FUNCTIONS = (
     "aibridge_sessions_recompute(aibridge_session_key[])",
     "aibridge_session_parts(uuid[])",
     "aibridge_token_sums(uuid[])",
+    "aibridge_union(integer[], integer[])",
     "aibridge_union(text[], text[])",
     "aibridge_add_integers(jsonb, jsonb)",
+    "aibridge_kinds_learn(uuid[])",
+    "aibridge_kind(text, text, text, text, text)",
 )
 
 _FILL = f"""
@@ -86,8 +89,7 @@ def _create_indexes() -> None:
         [sa.text("last_active_at DESC"), sa.text("session_id DESC"), by_initiator],
     )
     op.create_index(f"ix_{name}_last_started", name, ["last_started_on", "started_at"])
-    for column in ("models", "providers", "provider_names", "clients"):
-        op.create_index(f"ix_{name}_{column}", name, [column], postgresql_using="gin")
+    op.create_index(f"ix_{name}_kinds", name, ["kinds"], postgresql_using="gin")
 
 
 def downgrade() -> None:
@@ -98,4 +100,5 @@ def downgrade() -> None:
     for function in _FUNCTIONS:
         op.execute(f"DROP FUNCTION {function}")
     op.drop_table("aibridge_sessions")
+    op.drop_table("aibridge_kinds")
     op.execute("DROP TYPE aibridge_session_key")

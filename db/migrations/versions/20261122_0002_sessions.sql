@@ -35,12 +35,49 @@ CREATE TABLE aibridge_sessions (
     client varchar(64),
     metadata jsonb,
     providers text[] NOT NULL,
-    provider_names text[] NOT NULL,
     models text[] NOT NULL,
-    clients text[] NOT NULL,
+    kinds integer[] NOT NULL,
     recomputed_in bigint,
     CONSTRAINT pk_aibridge_sessions PRIMARY KEY (session_id, initiator_id)
 ) WITH (fillfactor = 80);
+
+-- The combinations of provider, name, model, client and credential that occur: some hundreds. A
+-- session tells by their ids which it has, so that every filter by such columns is one look at it.
+CREATE TABLE aibridge_kinds (
+    id integer GENERATED ALWAYS AS IDENTITY,
+    digest uuid NOT NULL,
+    provider text NOT NULL,
+    provider_name text NOT NULL,
+    model text NOT NULL,
+    client text NOT NULL,
+    credential_kind text NOT NULL,
+    CONSTRAINT pk_aibridge_kinds PRIMARY KEY (id),
+    CONSTRAINT uq_aibridge_kinds_digest UNIQUE (digest)
+);
+
+CREATE FUNCTION aibridge_kind(
+    provider text, provider_name text, model text, client text, credential_kind text
+) RETURNS uuid STABLE PARALLEL SAFE LANGUAGE sql AS $$
+SELECT md5(ROW(provider, provider_name, model, COALESCE(client, 'Unknown'), credential_kind)::text
+)::uuid
+$$;
+
+-- Make the kinds of these interceptions known.
+CREATE FUNCTION aibridge_kinds_learn(ids uuid[])
+RETURNS void LANGUAGE sql AS $$
+INSERT INTO aibridge_kinds (digest, provider, provider_name, model, client, credential_kind)
+SELECT * FROM (
+    SELECT DISTINCT ON (digest) aibridge_kind(i.provider, i.provider_name, i.model, i.client,
+            i.credential_kind::text) AS digest,
+        i.provider, i.provider_name, i.model, COALESCE(i.client, 'Unknown') AS client,
+        i.credential_kind::text
+    FROM aibridge_interceptions i
+    WHERE i.id = ANY (ids) AND i.ended_at IS NOT NULL
+) new
+WHERE NOT EXISTS (SELECT FROM aibridge_kinds k WHERE k.digest = new.digest)
+ORDER BY digest
+ON CONFLICT (digest) DO NOTHING
+$$;
 
 CREATE FUNCTION aibridge_add_integers(a jsonb, b jsonb)
 RETURNS jsonb IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
@@ -58,6 +95,11 @@ RETURNS text[] IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
 SELECT CASE WHEN a @> b THEN a ELSE
     ARRAY(SELECT DISTINCT e COLLATE "C" FROM unnest(a || b) e ORDER BY 1)
 END
+$$;
+
+CREATE FUNCTION aibridge_union(a integer[], b integer[])
+RETURNS integer[] IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
+SELECT CASE WHEN a @> b THEN a ELSE ARRAY(SELECT DISTINCT e FROM unnest(a || b) e ORDER BY 1) END
 $$;
 
 -- What these token usages add to each session: the four sums, and those of the integers in their
@@ -121,12 +163,14 @@ RETURNS TABLE (
     input_tokens numeric, output_tokens numeric,
     cache_read_input_tokens numeric, cache_write_input_tokens numeric, token_metadata jsonb,
     first_id uuid, client varchar, metadata jsonb,
-    providers text[], provider_names text[], models text[], clients text[]
+    providers text[], models text[], kinds integer[]
 ) STABLE LANGUAGE sql AS $$
 WITH ended AS MATERIALIZED (
     SELECT i.id, i.session_id, i.initiator_id, i.started_at, i.ended_at, i.thread_root_id,
-        i.provider, i.provider_name, i.model, i.client, i.metadata
+        i.provider, i.model, i.client, i.metadata, k.id AS kind
     FROM aibridge_interceptions i
+    LEFT JOIN aibridge_kinds k ON k.digest = aibridge_kind(
+        i.provider, i.provider_name, i.model, i.client, i.credential_kind::text)
     WHERE i.id = ANY (ids) AND i.ended_at IS NOT NULL
 ), heads AS (
     SELECT e.session_id, e.initiator_id, min(e.started_at) AS started_at,
@@ -134,9 +178,8 @@ WITH ended AS MATERIALIZED (
         count(*) FILTER (WHERE e.thread_root_id IS NULL) AS threads, count(*) AS interceptions,
         (array_agg(e.id ORDER BY e.started_at, e.id))[1] AS first_id,
         array_agg(DISTINCT e.provider COLLATE "C") AS providers,
-        array_agg(DISTINCT e.provider_name COLLATE "C") AS provider_names,
         array_agg(DISTINCT e.model COLLATE "C") AS models,
-        array_agg(DISTINCT COALESCE(e.client, 'Unknown') COLLATE "C") AS clients
+        array_agg(DISTINCT e.kind) AS kinds
     FROM ended e
     GROUP BY e.session_id, e.initiator_id
 ), tokens AS (
@@ -154,7 +197,7 @@ SELECT h.session_id, h.initiator_id, h.started_at, h.ended_at, h.last_started_at
     COALESCE(t.input_tokens, 0), COALESCE(t.output_tokens, 0),
     COALESCE(t.cache_read_input_tokens, 0), COALESCE(t.cache_write_input_tokens, 0),
     COALESCE(t.token_metadata, '{}'), h.first_id, f.client, f.metadata,
-    h.providers, h.provider_names, h.models, h.clients
+    h.providers, h.models, h.kinds
 FROM heads h
 JOIN ended f ON f.id = h.first_id
 LEFT JOIN tokens t ON t.session_id = h.session_id AND t.initiator_id = h.initiator_id
@@ -168,15 +211,22 @@ BEGIN
     IF keys IS NULL OR cardinality(keys) = 0 THEN
         RETURN;
     END IF;
+    PERFORM aibridge_kinds_learn(ARRAY(
+        SELECT i.id
+        FROM unnest(keys) k
+        JOIN aibridge_interceptions i
+            ON i.session_id = k.session_id AND i.initiator_id = k.initiator_id
+        WHERE i.ended_at IS NOT NULL
+    ));
     -- The lock first, also of a session that has no row yet; then a new snapshot reads the truth.
     INSERT INTO aibridge_sessions AS s (
         session_id, initiator_id, started_at, ended_at, last_started_at, threads, interceptions,
         input_tokens, output_tokens, cache_read_input_tokens, cache_write_input_tokens,
-        token_metadata, first_id, providers, provider_names, models, clients, recomputed_in
+        token_metadata, first_id, providers, models, kinds, recomputed_in
     )
     SELECT DISTINCT k.session_id, k.initiator_id, timestamptz '-infinity',
         timestamptz '-infinity', timestamptz '-infinity', 0, 0, 0, 0, 0, 0, jsonb '{}',
-        k.initiator_id, '{}'::text[], '{}'::text[], '{}'::text[], '{}'::text[],
+        k.initiator_id, '{}'::text[], '{}'::text[], '{}'::integer[],
         pg_current_xact_id()::text::bigint
     FROM unnest(keys) k
     ORDER BY k.session_id, k.initiator_id
@@ -190,8 +240,7 @@ BEGIN
         cache_read_input_tokens = p.cache_read_input_tokens,
         cache_write_input_tokens = p.cache_write_input_tokens,
         token_metadata = p.token_metadata, first_id = p.first_id, client = p.client,
-        metadata = p.metadata, providers = p.providers, provider_names = p.provider_names,
-        models = p.models, clients = p.clients
+        metadata = p.metadata, providers = p.providers, models = p.models, kinds = p.kinds
     FROM aibridge_session_parts(ARRAY(
         SELECT i.id
         FROM unnest(keys) k
@@ -232,6 +281,7 @@ BEGIN
     END IF;
     PERFORM aibridge_demand_read_committed();
     PERFORM pg_advisory_xact_lock_shared(1634296434, 1);
+    PERFORM aibridge_kinds_learn(ids);
     -- Children written by this transaction may have triggers still to come, which must not add
     -- them again: those written no earlier than the end of their interception certainly have.
     SELECT
@@ -262,7 +312,7 @@ BEGIN
         session_id, initiator_id, started_at, ended_at, last_started_at, last_prompt_at,
         last_prompt_id, threads, interceptions, input_tokens, output_tokens,
         cache_read_input_tokens, cache_write_input_tokens, token_metadata, first_id, client,
-        metadata, providers, provider_names, models, clients, recomputed_in
+        metadata, providers, models, kinds, recomputed_in
     )
     SELECT p.*, CASE
         WHEN ROW(p.session_id, p.initiator_id)::aibridge_session_key = ANY (own)
@@ -295,9 +345,8 @@ BEGIN
             ORDER BY first.at, first.id LIMIT 1
         ),
         providers = aibridge_union(s.providers, excluded.providers),
-        provider_names = aibridge_union(s.provider_names, excluded.provider_names),
         models = aibridge_union(s.models, excluded.models),
-        clients = aibridge_union(s.clients, excluded.clients),
+        kinds = aibridge_union(s.kinds, excluded.kinds),
         recomputed_in = COALESCE(excluded.recomputed_in, s.recomputed_in);
     PERFORM aibridge_sessions_recompute(again);
 END
@@ -438,9 +487,11 @@ BEGIN
         FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id
         WHERE o.ended_at IS NOT NULL AND (
             n.id IS NULL OR ROW(o.session_id, o.initiator_id, o.started_at, o.ended_at,
-                o.thread_root_id, o.provider, o.provider_name, o.model, o.client, o.metadata)
+                o.thread_root_id, o.provider, o.provider_name, o.model, o.client, o.metadata,
+                o.credential_kind)
             IS DISTINCT FROM ROW(n.session_id, n.initiator_id, n.started_at, n.ended_at,
-                n.thread_root_id, n.provider, n.provider_name, n.model, n.client, n.metadata)
+                n.thread_root_id, n.provider, n.provider_name, n.model, n.client, n.metadata,
+                n.credential_kind)
         )
         UNION
         SELECT ROW(n.session_id, n.initiator_id)::aibridge_session_key
