@@ -11,6 +11,7 @@ from typing import Any, Self, TypeAlias, cast
 import asyncpg
 import orjson
 
+from db import rollup
 from db.errors import (
     DatabaseError,
     DatabaseUnavailableError,
@@ -46,9 +47,13 @@ _RELEASE_SECONDS = 5.0
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, pool: asyncpg.Pool, *, acquire_timeout: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, *, acquire_timeout: float, is_attached: bool = False
+    ) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
+        self._is_attached = is_attached
+        self._has_rollup = False
 
     @classmethod
     async def open(
@@ -59,6 +64,7 @@ class Database:
         acquire_timeout: float = 5.0,
         statement_timeout: float = 30.0,
         statement_cache_size: int = 1024,
+        is_attached: bool = False,
     ) -> Database:
         """Make the pool. No connection is opened yet: the database may be away at this moment.
 
@@ -69,6 +75,8 @@ class Database:
             statement_timeout: Seconds that PostgreSQL lets one statement run.
             statement_cache_size: Prepared statements kept by a connection; 0 for pgbouncer in
                 transaction mode before 1.21.
+            is_attached: The database is another program's: nothing but its own tables is looked
+                for.
         """
         pool = asyncpg.create_pool(
             for_asyncpg(url),
@@ -88,7 +96,7 @@ class Database:
             },
         )
         await pool
-        return cls(pool, acquire_timeout=acquire_timeout)
+        return cls(pool, acquire_timeout=acquire_timeout, is_attached=is_attached)
 
     async def close(self) -> None:
         """Close all connections; statements that still run are given a second."""
@@ -111,6 +119,12 @@ class Database:
             raise translated(error) from error
         finally:
             await self._release(connection)
+
+    async def _look_for_rollup(self, connection: Any) -> bool:
+        # Once found it stays; until then each operation looks, for a migration may come.
+        if not self._has_rollup and not self._is_attached:
+            self._has_rollup = await connection.fetchval(rollup.IS_KEPT)
+        return self._has_rollup
 
     async def _acquire(self) -> Any:
         try:
@@ -141,6 +155,7 @@ class Snapshot:
         self._lock = asyncio.Lock()
         self._failure: DatabaseError | None = None
         self._fetching: set[asyncio.Task[Any] | None] = set()
+        self._rollup = False
         self.statements = 0
         self.rows = 0
 
@@ -172,30 +187,27 @@ class Snapshot:
         arguments = statement.arguments(parameters or {})
         for argument in arguments:
             _refuse_invalid_text(argument)
+        async with self._turn():
+            connection = await self._open()
+            try:
+                rows: Sequence[Record] = await connection.fetch(statement.sql, *arguments)
+            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+                self._failure = translated(error)
+                raise self._failure from error
+            self.statements += 1
+            self.rows += len(rows)
+            return rows
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until the connection is free; the task is known meanwhile, should it be stopped."""
         task = asyncio.current_task()
         self._fetching.add(task)
         try:
             async with self._lock:
-                return await self._fetch(statement.sql, arguments)
+                yield
         finally:
             self._fetching.discard(task)
-
-    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            if self._connection is None:
-                self._connection = await self._begin()
-            rows: Sequence[Record] = await self._connection.fetch(sql, *arguments)
-        except DatabaseError as error:
-            self._failure = error
-            raise
-        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
-            self._failure = translated(error)
-            raise self._failure from error
-        self.statements += 1
-        self.rows += len(rows)
-        return rows
 
     async def _stop(self) -> None:
         """Cancel the statements that nobody waits for any more: their operation has ended.
@@ -209,9 +221,30 @@ class Snapshot:
         if abandoned:
             await asyncio.wait(abandoned, timeout=_RELEASE_SECONDS)
 
+    async def has_rollup(self) -> bool:
+        """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
+        async with self._turn():
+            await self._open()
+        return self._rollup
+
+    async def _open(self) -> Any:
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is None:
+            try:
+                self._connection = await self._begin()
+            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+                self._failure = translated(error)
+                raise self._failure from error
+            except DatabaseError as error:
+                self._failure = error
+                raise
+        return self._connection
+
     async def _begin(self) -> Any:
         connection = await self._database._acquire()  # noqa: SLF001
         try:
+            self._rollup = await self._database._look_for_rollup(connection)  # noqa: SLF001
             # Entered and never left: the pool rolls back, and knows by this that it is meant.
             transaction = connection.transaction(isolation="repeatable_read", readonly=True)
             await transaction.__aenter__()

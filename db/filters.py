@@ -119,6 +119,11 @@ def _has_a_prompt_with(t: _Table, p: Parameters) -> sa.ColumnElement[bool]:
     )
 
 
+def prompt_contains(table: _Table, prefix: str) -> sa.ColumnElement[bool]:
+    """Return the condition of `prompt_contains` on the table of prompts itself."""
+    return _contains(table.c.prompt, Parameters(prefix), "prompt_contains")
+
+
 def _failed(t: _Table, p: Parameters) -> sa.ColumnElement[bool]:
     has_error = sa.func.coalesce(t.c.invocation_error, "") != ""
     return has_error == p.value("failed", sa.Boolean)

@@ -26,6 +26,20 @@ _SHOWN = 100
 _FIRES = {"inserted": "O", "updated": "O", "deleted": "O", "truncated": "A", "replicated": "R"}
 _TABLES = ("aibridge_interceptions", "aibridge_token_usages", "aibridge_user_prompts")
 
+# Whether the table is there, with all triggers that keep it: without one of them its figures would
+# be wrong in silence, so readers go by the plain tables then.
+IS_KEPT = """
+SELECT to_regclass('aibridge_sessions') IS NOT NULL AND (
+    SELECT count(*) = 15 FROM pg_trigger t
+    WHERE t.tgname LIKE 'aibridge\\_sessions\\_%'
+        AND t.tgrelid IN (to_regclass('aibridge_interceptions'),
+            to_regclass('aibridge_token_usages'), to_regclass('aibridge_user_prompts'))
+        AND t.tgenabled = CASE
+            WHEN t.tgname LIKE '%truncated' THEN 'A' WHEN t.tgname LIKE '%replicated' THEN 'R'
+            ELSE 'O' END
+)
+"""
+
 # The plain definition, read off the tables without regard to speed.
 _TRUTH = """
 SELECT i.session_id, i.initiator_id,

@@ -1,0 +1,107 @@
+"""How a list of sessions is read: the one place where that is decided.
+
+Where the database keeps its rollup, a filter falls into parts that the rollup answers alone (whose
+session, which kinds of interceptions, when) and parts that only the interceptions know (tools,
+prompts). For the latter it depends on how many rows are meant: few are looked up first and their
+sessions listed (`from_hits`), with many the list is walked and each session tried.
+
+Without the rollup (a database that is another program's) the plain tables are read; see `plain`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import sqlalchemy as sa
+
+from db import filters
+from db.database import Snapshot
+from db.filters import Filter, Shape
+from db.models import kinds as _kinds
+from db.models import tool_usages, user_prompts
+from db.queries import columns
+from db.statement import Statement
+
+# Criteria that the rollup has columns for, and those that its kinds decide.
+OF_SESSIONS = frozenset({"initiator_id", "session_ids"})
+OF_KINDS = frozenset({"providers", "provider_names", "models", "clients", "credential_kind"})
+OF_TIMES = frozenset({"started_after", "started_before"})
+
+# Rows that are looked up first at most. At this number both ways take about 25 ms.
+_MANY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the sessions that pass a filter are found.
+
+    Attributes:
+        shape: Which criteria are given.
+        kinds: The kinds that pass those criteria that kinds decide; None where none is given.
+        from_hits: Begin with the interceptions that pass, not with the list.
+    """
+
+    shape: tuple[Shape, ...]
+    kinds: tuple[int, ...] | None = None
+    from_hits: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no session can pass."""
+        return self.kinds == ()
+
+    def names(self, some: frozenset[str]) -> list[tuple[int, str]]:
+        """Return those of some criteria that are given, each with the number of its part."""
+        return [(n, name) for n, names in enumerate(self.shape) for name in sorted(names & some)]
+
+    @property
+    def is_about_usages(self) -> bool:
+        """Whether a criterion is given that only the rows of interceptions know."""
+        return any(names - OF_SESSIONS - OF_KINDS - OF_TIMES for names in self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of sessions: which are in it, by start or by last activity, and which end is first."""
+
+    plan: Plan
+    by_activity: bool = False
+    descending: bool = True
+
+
+async def plan_of(db: Snapshot, filter_: Filter) -> Plan:
+    """Decide how the sessions that pass are found; takes a short statement for some filters."""
+    shape = filter_.shape()
+    parameters = filter_.parameters()
+    kinds = None
+    if any(names & OF_KINDS for names in shape):
+        wanted = tuple(names & OF_KINDS for names in shape)
+        kinds = tuple(row[0] for row in await db.fetch(_kinds_of(wanted), parameters))
+    from_hits = False
+    for number, names in enumerate(shape):
+        for name in sorted(names & {"tools", "prompt_contains"}):
+            if not from_hits and kinds != ():
+                rows = await db.fetch(_few(name, number), parameters)
+                from_hits = rows[0][0] < _MANY
+    return Plan(shape, kinds, from_hits)
+
+
+@cache
+def _kinds_of(shape: tuple[Shape, ...]) -> Statement:
+    table = _kinds.alias()
+    return Statement.of(
+        sa.select(table.c.id).where(*filters.of_interceptions(shape, table)).order_by(table.c.id)
+    )
+
+
+@cache
+def _few(name: str, number: int) -> Statement:
+    """Count the rows that a criterion means, as far as it matters."""
+    prefix = f"f{number}_"
+    if name == "tools":
+        condition = tool_usages.c.tool == columns.any_text(f"{prefix}tools")
+    else:
+        condition = filters.prompt_contains(user_prompts, prefix)
+    hits = sa.select(sa.literal(1)).where(condition).limit(_MANY).subquery()
+    return Statement.of(sa.select(sa.func.count()).select_from(hits))
