@@ -124,16 +124,22 @@ class Exchange:
         # Only now, where it waited: the server will not say `100 Continue` any more.
         inbound.start()
         try:
-            async for chunk in response.content.iter_any():
-                self._sent += len(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await self._stream(response.content, inbound, send)
         except (aiohttp.ClientError, OSError) as error:
             # No last chunk is sent: a cut answer must not look whole.
             inbound.answered()
             failures.broken(error)
-            return
-        inbound.answered()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _stream(self, content: aiohttp.StreamReader, inbound: Inbound, send: Send) -> None:
+        is_last = False
+        while not is_last:
+            chunk = await content.readany()
+            self._sent += len(chunk)
+            # The end goes out together with what is before it, where both are here.
+            is_last = content.at_eof()
+            if is_last:
+                inbound.answered()
+            await send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
 
     async def _refuse(self, answer: Answer, inbound: Inbound, send: Send) -> None:
         own = [*self._own_headers, *_closing(inbound)]
