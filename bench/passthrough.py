@@ -108,9 +108,9 @@ class Stream(asyncio.Protocol):
             else:
                 self._ask()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_result(error)
+            self.done.set_result(exc)
 
 
 async def load(port: int, path: str, streams: int, seconds: float) -> Tally:

@@ -21,8 +21,8 @@ from urllib.request import urlopen
 ROOT = Path(__file__).parents[3]
 BASE = "/api/v2/aibridge"
 
-# What is to happen at once (a release, a cancellation) must have happened by then.
-AT_ONCE = 1.0
+# How long a test waits for what must come true; a busy machine may take its time.
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def seen(upstream: Running, request_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-async def eventually(claim: Callable[[], Any], within: float = AT_ONCE) -> Any:
+async def eventually(claim: Callable[[], Any], within: float = PATIENCE) -> Any:
     """Return what the claim returns as soon as it is true; it must become so in time."""
     until = time.monotonic() + within
     while True:

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 
-from tests.server.proxy.running import BASE, Running, eventually, front, metric
+from tests.server.proxy.running import BASE, Running, eventually, front, metric, new_id
 
 
 class Bridge:
@@ -22,12 +22,14 @@ class Bridge:
     def __init__(self) -> None:
         self.port = 0
         self.requests: list[Request] = []
-        self.closed: list[tuple[int | None, str | None]] = []
+        self.closed: dict[str, tuple[int | None, str | None]] = {}
 
     async def converse(self, connection: ServerConnection) -> None:
         async def note() -> None:
             await connection.wait_closed()
-            self.closed.append((connection.close_code, connection.close_reason))
+            assert connection.request is not None
+            outcome = (connection.close_code, connection.close_reason)
+            self.closed[connection.request.path] = outcome
 
         noting = asyncio.create_task(note())
         try:
@@ -94,9 +96,9 @@ async def assert_free(gateway: Running) -> None:
     await eventually(lambda: gateway.json("/_state")["taken"] == 0)
 
 
-async def last_closing(bridge: Bridge, before: int) -> tuple[int | None, str | None]:
-    await eventually(lambda: len(bridge.closed) > before)
-    return bridge.closed[-1]
+async def closing_of(bridge: Bridge, path: str) -> tuple[int | None, str | None]:
+    await eventually(lambda: path in bridge.closed)
+    return bridge.closed[path]
 
 
 async def test_the_handshake_reaches_both_sides(gateway: Running, bridge: Bridge) -> None:
@@ -145,22 +147,22 @@ async def test_messages_pass_both_ways_unchanged(gateway: Running) -> None:
 async def test_the_clients_code_reaches_the_upstream(
     gateway: Running, bridge: Bridge, code: int
 ) -> None:
-    before = len(bridge.closed)
-    async with dial(gateway, "/x") as socket:
+    path = f"/{new_id()}"
+    async with dial(gateway, path) as socket:
         await socket.close(code, "bye")
-    assert await last_closing(bridge, before) == (code, "bye")
+    assert await closing_of(bridge, path) == (code, "bye")
 
 
 @pytest.mark.parametrize("code", [1000, 1008, 1012, 4001])
 async def test_the_upstreams_code_reaches_the_client(
     gateway: Running, bridge: Bridge, code: int
 ) -> None:
-    before = len(bridge.closed)
-    async with dial(gateway, "/x") as socket:
+    path = f"/{new_id()}"
+    async with dial(gateway, path) as socket:
         await socket.send(f"close {code}")
         await socket.wait_closed()
         assert (socket.close_code, socket.close_reason) == (code, "said so")
-    assert (await last_closing(bridge, before))[0] == code
+    assert (await closing_of(bridge, path))[0] == code
     await assert_free(gateway)
 
 
@@ -178,12 +180,12 @@ async def test_an_upstream_that_breaks_off_is_no_clean_end(gateway: Running) -> 
 async def test_a_client_that_vanishes_releases_the_upstream(
     gateway: Running, bridge: Bridge
 ) -> None:
-    before = len(bridge.closed)
-    socket: ClientConnection = await dial(gateway, "/x")
+    path = f"/{new_id()}"
+    socket: ClientConnection = await dial(gateway, path)
     await socket.send("x")
     await socket.recv()
     socket.transport.abort()
-    await last_closing(bridge, before)
+    await closing_of(bridge, path)
     await assert_free(gateway)
 
 
