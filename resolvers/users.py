@@ -65,11 +65,11 @@ async def named(
     if unknown:
         found = await users.ids_by_names(ctx.db, unknown)
         by_name |= {name: found[name.lower()] for name in unknown if name.lower() in found}
+    # Those that the caller may not know of leave here, so that no further statement tells of them.
+    by_name = {name: user_id for name, user_id in by_name.items() if _may_name(ctx, user_id)}
     known = await users.known_ids(ctx.db, list(by_name.values())) if by_name else set()
     return [
-        by_name[name]
-        if name in by_name and by_name[name] in known and _may_name(ctx, by_name[name])
-        else unknown_user(name)
+        by_name[name] if name in by_name and by_name[name] in known else unknown_user(name)
         for name in names
     ]
 
