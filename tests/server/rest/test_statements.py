@@ -17,12 +17,12 @@ from tests.server.running import client_of, running_app
 
 # Statements at most, sign-in included. One for each kind of thing that the answer tells of: for
 # instance the list of sessions signs in, counts, finds the page, and reads figures, tokens,
-# prompts and users; a filter adds the matching figures and the whole sessions.
+# prompts and users; a filter adds its kinds, the matching figures and the whole sessions.
 BUDGET = {
     "interceptions": 7,
     "interceptions?q=model:gpt-5&limit=5": 7,
     "sessions": 7,
-    "sessions?q=model:gpt-5": 9,
+    "sessions?q=model:gpt-5": 10,
     "sessions?q=initiator:ada": 9,
     "sessions?after_session_id=s1": 8,
     "sessions/{session_id}?limit=200": 17,
