@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
@@ -158,6 +159,8 @@ class Snapshot:
         self._rollup = False
         self.statements = 0
         self.rows = 0
+        # Told of each statement that was run: its SQL, its rows, and how many seconds it took.
+        self.watch: Callable[[str, int, float], None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,11 +192,14 @@ class Snapshot:
             _refuse_invalid_text(argument)
         async with self._turn():
             connection = await self._open()
+            began = perf_counter()
             try:
                 rows: Sequence[Record] = await connection.fetch(statement.sql, *arguments)
             except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
                 self._failure = translated(error)
                 raise self._failure from error
+            if self.watch is not None:
+                self.watch(statement.sql, len(rows), perf_counter() - began)
             self.statements += 1
             self.rows += len(rows)
             return rows

@@ -100,7 +100,7 @@ class Engine:
             trace: Notes what is done.
         """
         try:
-            plan, variables = self._planned(request)
+            plan, variables = self.planned(request)
         except UncoveredError:
             return self._fallback(request, context)
         except InvalidVariablesError as error:
@@ -108,15 +108,16 @@ class Engine:
         return Execution(self._frame, plan, variables, context, trace).run(None)
 
     def plan(self, request: Request) -> Plan:
-        """Return the plan of a valid operation.
+        """Return the plan of a valid operation, as `planned` does."""
+        return self.planned(request)[0]
+
+    def planned(self, request: Request) -> tuple[Plan, VariableValues]:
+        """Return the plan of a valid operation, and the coerced values of its variables.
 
         Raises:
             UncoveredError: The engine leaves the operation to graphql-core; the message says why.
             InvalidVariablesError: A variable has a wrong value.
         """
-        return self._planned(request)[0]
-
-    def _planned(self, request: Request) -> tuple[Plan, VariableValues]:
         prepared = self._prepared(request.document, request.operation_name)
         if isinstance(prepared.operation, UncoveredError):
             raise prepared.operation.with_traceback(None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.lookups import Group
 from engine.plan import Field
+from engine.spec import Batch
 
 
 @dataclass(slots=True)
@@ -53,9 +54,7 @@ class Trace:
 
     def begin(self, group: Group, fields: tuple[Field, ...], rows: int) -> Call:
         """Note that the group is about to be fetched, on the current level."""
-        name = getattr(group.batch, "__qualname__", repr(group.batch))
-        module = getattr(group.batch, "__module__", "").rpartition(".")[2]
-        call = Call(fields, f"{module}.{name}" if module else name, rows, len(group.missing))
+        call = Call(fields, name_of(group.batch), rows, len(group.missing))
         self.levels[-1].append(call)
         self.notes.clear()
         return call
@@ -65,3 +64,10 @@ class Trace:
         call.seconds = seconds
         call.notes = list(self.notes)
         self.fetching += seconds
+
+
+def name_of(batch: Batch) -> str:
+    """Return how people call a batch: its module's last name and its own."""
+    name: str = getattr(batch, "__qualname__", repr(batch))
+    module = getattr(batch, "__module__", "").rpartition(".")[2]
+    return f"{module}.{name}" if module else name

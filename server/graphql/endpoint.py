@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from db.errors import DatabaseError
+from engine import Trace
 from resolvers.access import Reach, scope_of
 from resolvers.context import Context
 from resolvers.errors import ApiError, UnauthenticatedError
@@ -33,6 +34,9 @@ _CLIENT_GONE = 499
 
 # With `1` the answer tells the cost of its operation.
 _COST_HEADER = "x-cost"
+
+# With `1` the answer tells how it came about, to those who may introspect.
+_EXPLAIN_HEADER = "x-explain"
 
 # GraphiQL's page says so above everything else.
 _ONLY_TRUSTED = "This deployment runs trusted documents only; other operations are refused."
@@ -150,12 +154,14 @@ class GraphQLEndpoint:
         if asking.by_get and not is_query(chosen):
             raise only_queries_by_get()
         self._persisted.learn(asked)
+        explained = asking.may_introspect and request.headers.get(_EXPLAIN_HEADER) == "1"
         return Operation(
             document,
             chosen.name.value if chosen.name else None,
             asked.variables,
             hide_suggestions=not asking.may_introspect,
             cost=document.check_cost(chosen, asked.variables or {}, self._settings.max_cost),
+            trace=Trace() if explained else None,
         )
 
     async def _executed(

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from graphql import ExecutionResult, GraphQLSchema, execute
 from starlette.types import Receive
 
-from engine import Request
+from engine import Request, Trace
 from resolvers.context import Context
 from resolvers.errors import OperationTimeoutError
 from schema.compiled import engine
+from server import explain
 from server.graphql.documents import Document
 
 # How long a cancelled operation may take to let go of its statement.
@@ -23,13 +24,17 @@ _CANCEL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation to be run: a valid document, which of its operations, and the variables."""
+    """One operation to be run: a valid document, which of its operations, and the variables.
+
+    With a trace, its plan and what each look-up took come back in `extensions.plan`.
+    """
 
     document: Document
     name: str | None
     variables: dict[str, Any] | None
     hide_suggestions: bool
     cost: int
+    trace: Trace | None = None
 
 
 class Executor(Protocol):
@@ -65,6 +70,8 @@ def compiled(
     request = Request(
         operation.document.ast, operation.variables, operation.name, operation.hide_suggestions
     )
+    if operation.trace is not None:
+        return explain.execute(request, context, operation.trace)
     return engine.execute(request, context)
 
 
