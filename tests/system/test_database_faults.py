@@ -86,10 +86,11 @@ async def locked(database: Cluster) -> AsyncIterator[asyncpg.Connection]:
 async def connections_of_ours(database: Cluster) -> int:
     connection = await database.connect()
     try:
-        count: int = await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aibridge'"
+        return len(
+            await connection.fetch(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'aibridge'"
+            )
         )
-        return count
     finally:
         await connection.close()
 
