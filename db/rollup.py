@@ -6,7 +6,8 @@ for the day on which somebody doubts it: the comparison shares no SQL with the t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from db.errors import DatabaseError
 from db.url import for_asyncpg
 
 # Sessions computed anew in one transaction: their rows stay locked for some 50 ms.
@@ -194,13 +196,12 @@ class Findings:
 
 async def check(url: str) -> Findings:
     """Compare the whole rollup with the truth, as of one moment."""
-    connection = await asyncpg.connect(for_asyncpg(url))
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await connection.fetch(_DIFFERENCES)
-            triggers = await trigger_faults(connection)
-    finally:
-        await connection.close()
+    async with (
+        _connected(url) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        rows = await connection.fetch(_DIFFERENCES)
+        triggers = await trigger_faults(connection)
     return Findings(triggers, rows[0]["count"] if rows else 0, [_difference(*r) for r in rows])
 
 
@@ -233,9 +234,8 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
         url: The database.
         progress: Told after each batch how many are done.
     """
-    connection = await asyncpg.connect(for_asyncpg(url))
     done = 0
-    try:
+    async with _connected(url) as connection:
         for statement in (_NEXT_KEYS, _STRAY_KEYS):
             last: tuple[str, UUID] = ("", UUID(int=0))
             while keys := await connection.fetch(statement, *last, _BATCH):
@@ -243,6 +243,17 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
                 await connection.execute(_RECOMPUTE, [k[0] for k in keys], [k[1] for k in keys])
                 done += len(keys)
                 progress(done)
-    finally:
-        await connection.close()
     return done
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Lend a connection without the time limits of a pool; errors come as `DatabaseError`."""
+    try:
+        connection = await asyncpg.connect(for_asyncpg(url))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise DatabaseError(f"{type(error).__name__}: {error}") from error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from server.cli import demo, explaining, importing, serving, tokens, upkeep, users
+from server.cli import demo, explaining, importing, serving, sessions, tokens, upkeep, users
 from server.cli.failure import CommandError
 from server.settings import SettingsError
 
@@ -26,6 +26,7 @@ serving.add_to(app)
 upkeep.add_to(app)
 importing.add_to(app)
 explaining.add_to(app)
+app.add_typer(sessions.sessions, name="sessions")
 app.add_typer(users.users, name="user")
 app.add_typer(tokens.tokens, name="token")
 

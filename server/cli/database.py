@@ -37,13 +37,26 @@ def on_database(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
         CommandError: The database is away, not at the newest revision, or refuses.
     """
 
+    async def lent(database: Database, _: str) -> T:
+        async with database.connection() as connection:
+            return await work(connection)
+
+    return on_pool(settings, lent)
+
+
+def on_pool(settings: Settings, work: Callable[[Database, str], Awaitable[T]]) -> T:
+    """Run `work` with a pool to the database, which is at the newest revision, and its URL.
+
+    Raises:
+        CommandError: The database is away, not at the newest revision, or refuses.
+    """
+
     async def prepared(database: Database, url: str) -> T:
         from server import readiness  # noqa: PLC0415
 
         migrate = settings.auto_migrate_or(embedded=settings.database_url is None)
         await readiness.prepare(database, url, migrate=migrate)
-        async with database.connection() as connection:
-            return await work(connection)
+        return await work(database, url)
 
     with database_url(settings) as url:
         return asyncio.run(with_pool(url, prepared))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli import sessions
 from server.cli.database import database_url as url_of
 from server.cli.database import with_pool
 from server.cli.failure import CommandError
@@ -36,13 +37,22 @@ def migrate(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     typer.echo(f"The database is at revision {migrations.HEAD}.")
 
 
-def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def check(
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Compare every session with what it is made of.")
+    ] = False,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
     """Print the settings in effect, and say what is wrong with them or with the database."""
     settings = load_settings(database_url=database_url, data_dir=data_dir)
     for name, value in shown(settings).items():
         typer.echo(f"{name}={value}")
     wrong = [f"{name} is not a setting." for name in unknown_variables(os.environ)]
     wrong += _wrong_with_database(settings)
+    if deep and not wrong:
+        wrong += sessions.faults(settings)
     for sentence in wrong:
         typer.echo(f"aibridge: {sentence}", err=True)
     if wrong:

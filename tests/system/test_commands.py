@@ -124,3 +124,24 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     assert done.code == 2
     assert done.stderr.startswith("aibridge: The embedded PostgreSQL does not start in ")
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_tampered_rollup_is_found_and_mended(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO users (id, email, username) VALUES (gen_random_uuid(), 'a@x', 'a');"
+        "INSERT INTO aibridge_interceptions"
+        " (id, initiator_id, provider, model, started_at, ended_at, client_session_id)"
+        " SELECT gen_random_uuid(), id, 'p', 'm', now(), now(), 's' FROM users;"
+        "UPDATE aibridge_sessions SET threads = 5"
+    )
+    await connection.close()
+    found = run("check", "--deep", database_url=database_url)
+    assert found.code == 1
+    assert "threads is 5, should be 1." in found.stderr
+    assert "aibridge sessions rebuild" in found.stderr
+
+    assert run("sessions", "rebuild", database_url=database_url).stdout == (
+        "Computed 1 sessions anew.\n"
+    )
+    assert run("check", "--deep", database_url=database_url).code == 0

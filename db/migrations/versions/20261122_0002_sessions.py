@@ -38,6 +38,7 @@ _FUNCTIONS = (
     "aibridge_sessions_of(uuid[])",
     "aibridge_sessions_add(uuid[])",
     "aibridge_demand_read_committed()",
+    "aibridge_plan_for(uuid[])",
     "aibridge_sessions_recompute(aibridge_session_key[])",
     "aibridge_session_parts(uuid[])",
     "aibridge_token_sums(uuid[])",

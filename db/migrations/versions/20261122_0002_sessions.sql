@@ -256,6 +256,17 @@ BEGIN
 END
 $$;
 
+-- Plans that were kept for single rows, or since the tables were empty, would not do for a batch.
+-- The setting ends with the function of the trigger, which names it.
+CREATE FUNCTION aibridge_plan_for(ids uuid[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(ids) > 50 THEN
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    END IF;
+END
+$$;
+
 -- A writer with an older snapshot can't see what it has to add up with.
 CREATE FUNCTION aibridge_demand_read_committed()
 RETURNS void LANGUAGE plpgsql AS $$
@@ -281,6 +292,7 @@ BEGIN
     END IF;
     PERFORM aibridge_demand_read_committed();
     PERFORM pg_advisory_xact_lock_shared(1634296434, 1);
+    PERFORM aibridge_plan_for(ids);
     PERFORM aibridge_kinds_learn(ids);
     -- Children written by this transaction may have triggers still to come, which must not add
     -- them again: those written no earlier than the end of their interception certainly have.
@@ -360,6 +372,7 @@ DECLARE
     missing uuid[];
     keys aibridge_session_key[];
 BEGIN
+    PERFORM aibridge_plan_for(ids);
     SELECT array_agg(l.id),
         array_agg(DISTINCT ROW(l.session_id, l.initiator_id)::aibridge_session_key)
             FILTER (WHERE l.ended_at IS NOT NULL)
@@ -463,8 +476,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_interceptions_inserted()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT SET work_mem = '64MB'
-LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM aibridge_sessions_add(ARRAY(SELECT id FROM new_rows WHERE ended_at IS NOT NULL));
     RETURN NULL;
@@ -472,8 +485,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_interceptions_updated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT SET work_mem = '64MB'
-LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 DECLARE
     ended uuid[];
     changed aibridge_session_key[];
@@ -507,7 +520,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_interceptions_deleted()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM aibridge_sessions_recompute(ARRAY(
         SELECT DISTINCT ROW(session_id, initiator_id)::aibridge_session_key
@@ -518,7 +532,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_interceptions_truncated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     TRUNCATE aibridge_sessions;
     RETURN NULL;
@@ -526,8 +541,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_children_inserted()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT SET work_mem = '64MB'
-LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 DECLARE
     ids uuid[];
     owners uuid[];
@@ -546,7 +561,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_token_usages_updated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM aibridge_sessions_recompute(aibridge_sessions_of(ARRAY(
         SELECT interception_id FROM (
@@ -565,7 +581,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_user_prompts_updated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM aibridge_sessions_recompute(aibridge_sessions_of(ARRAY(
         SELECT interception_id FROM (
@@ -581,7 +598,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_children_deleted()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM aibridge_sessions_recompute(aibridge_sessions_of(ARRAY(
         SELECT DISTINCT interception_id FROM old_rows
@@ -591,7 +609,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_children_truncated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'aibridge_token_usages' THEN
         UPDATE aibridge_sessions SET input_tokens = 0, output_tokens = 0,
@@ -605,7 +624,8 @@ $$;
 
 -- Logical replication fires the triggers of rows only.
 CREATE FUNCTION aibridge_interception_replicated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' AND OLD.ended_at IS NOT NULL THEN
         PERFORM aibridge_sessions_recompute(
@@ -622,7 +642,8 @@ END
 $$;
 
 CREATE FUNCTION aibridge_child_replicated()
-RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT LANGUAGE plpgsql AS $$
+RETURNS trigger SECURITY DEFINER SET search_path FROM CURRENT
+SET plan_cache_mode = auto SET work_mem = '64MB' SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         IF TG_TABLE_NAME = 'aibridge_token_usages' THEN
