@@ -25,7 +25,7 @@ from tests.system.serving import serving
 BASE = "/api/v2/aibridge"
 CLIENTS = (1, 16)
 # Long enough for hundreds of answers of the slowest endpoint, short enough to be run often.
-SECONDS = 4.0
+SECONDS = 3.0
 REPEATS = 40
 
 
