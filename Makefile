@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed-dev
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run fmt lint types imports test cov schema schema-check migration migration-check graphiql build check clean
+.PHONY: help install demo run fmt lint types imports test fuzz cov schema schema-check migration migration-check graphiql build check clean
 
 ##@ Start
 help: ## Print this list
@@ -50,6 +50,9 @@ imports: $(STAMP) ## Check that imports go one way
 
 test: $(STAMP) ## Set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(STAMP) ## Let schemathesis invent GraphQL operations for ten minutes (FUZZ_SECONDS=…)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -s tests/server/graphql/test_fuzz.py
 
 cov: $(STAMP) ## Run all tests and report what they do not reach
 	@$(BIN)/coverage run -m pytest
