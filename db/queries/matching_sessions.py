@@ -24,7 +24,7 @@ from db.rows import MatchingSessionRow, SessionKey
 from db.statement import Statement
 
 _i = interceptions.alias("i")
-_KEY = (_i.c.session_id, _i.c.initiator_id)
+_KEY: tuple[sa.ColumnElement[Any], ...] = (_i.c.session_id, _i.c.initiator_id)
 _ORDER = (_i.c.started_at, *_KEY)
 
 # Criteria that all interceptions of a session meet, or none.
@@ -62,7 +62,7 @@ def _page(shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape) 
         *filters.visible(earlier),
         *filters.of_interceptions(shape, earlier),
     )
-    select: sa.Select[Any] = sa.select(*_KEY).where(
+    select = sa.select(*_KEY).where(
         is_first_match, *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
     return Statement.of(keyset.windowed(select, window, _ORDER, descending=True))
