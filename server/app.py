@@ -62,7 +62,13 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
             allow_origins=sorted(settings.trusted_origins),
             allow_credentials=True,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Coder-Session-Token", "Content-Type", "X-Cost"],
+            allow_headers=[
+                "Authorization",
+                "Coder-Session-Token",
+                "Content-Type",
+                "X-Cost",
+                "X-Explain",
+            ],
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from inspect import isawaitable
@@ -196,3 +197,33 @@ async def test_objects_that_a_read_makes_may_look_further_and_fail() -> None:
     result = await run(text, Library(fault))
     assert result.errors is not None
     assert [error.path for error in result.errors] == [["authors", 1, "summary", "words"]]
+
+
+@pytest.mark.parametrize("concurrent", [True, False])
+async def test_an_execution_that_is_cancelled_cancels_what_it_waits_for(concurrent: bool) -> None:
+    running: list[str] = []
+
+    async def endless(_context: Any, _keys: Sequence[Any], args: Any) -> Sequence[Any]:
+        running.append(args)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            running.remove(args)
+        raise AssertionError
+
+    schema = build_schema("type Query { a: Int b: Int }")
+    assert schema.query_type is not None
+    for name in "ab":
+        ask = StaticAsk(endless, 1, name, None)
+        spec = Lookup(ask=lambda _row, ask: ask, arguments=partial(_constantly, ask))
+        schema.query_type.fields[name].extensions = {EXTENSION: spec}
+    engine = Engine(schema, type_of=type_of, limits=Limits(concurrent=concurrent))
+    result = engine.execute(Request(parse("{ a b }")))
+    assert isawaitable(result)
+    task = asyncio.ensure_future(result)
+    await asyncio.sleep(0.01)
+    assert running == (["a", "b"] if concurrent else ["a"])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert running == []
