@@ -41,6 +41,9 @@ CREATE TABLE aibridge_sessions (
     CONSTRAINT pk_aibridge_sessions PRIMARY KEY (session_id, initiator_id)
 ) WITH (fillfactor = 80);
 
+-- So that the planner knows rare kinds for rare: it samples all of some 300,000 sessions then.
+ALTER TABLE aibridge_sessions ALTER COLUMN kinds SET STATISTICS 1000;
+
 -- The combinations of provider, name, model, client and credential that occur: some hundreds. A
 -- session tells by their ids which it has, so that every filter by such columns is one look at it.
 CREATE TABLE aibridge_kinds (

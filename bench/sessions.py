@@ -1,0 +1,138 @@
+"""How long pages and counts of sessions take, by filter: `python -m bench.sessions 1m [url]`.
+
+Each is timed in SQL through the functions that the resolvers call, warm, beside a plain GROUP BY
+of all interceptions that match, which is what a list without a rollup has to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench import data
+from db.database import Database
+from db.filters import Filter, InterceptionCriteria
+from db.keyset import Keyset
+from db.queries import sessions
+
+_GROUPED = """
+SELECT session_id, initiator_id, min(started_at) FROM aibridge_interceptions
+WHERE ended_at IS NOT NULL GROUP BY session_id, initiator_id ORDER BY 3 DESC, 1 DESC, 2 DESC LIMIT 25
+"""
+_GROUPED_COUNT = """
+SELECT count(*) FROM (SELECT FROM aibridge_interceptions WHERE ended_at IS NOT NULL
+GROUP BY session_id, initiator_id) s
+"""
+
+# A common and a rare value of each column, found in the data.
+_VALUES = """
+SELECT (array_agg(v ORDER BY n DESC))[1] AS common, (array_agg(v ORDER BY n))[1] AS rare
+FROM (SELECT {column}::text AS v, count(*) AS n FROM {table} GROUP BY 1) counted
+"""
+
+
+async def _criteria(connection: Any) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    columns = {
+        "initiator_id": "initiator_id", "providers": "provider", "models": "model",
+        "clients": "coalesce(client, 'Unknown')", "credential_kind": "credential_kind",
+    }  # fmt: skip
+    for name, column in columns.items():
+        sql = _VALUES.format(column=column, table="aibridge_interceptions")
+        for kind, value in dict(await connection.fetchrow(sql)).items():
+            one = value if name in {"initiator_id", "credential_kind"} else (value,)
+            found[f"{name}: {kind}"] = {name: one}
+    tools = dict(
+        await connection.fetchrow(_VALUES.format(column="tool", table="aibridge_tool_usages"))
+    )
+    found |= {f"tools: {kind}": {"tools": (tool,)} for kind, tool in tools.items()}
+    first, last = await connection.fetchrow(
+        "SELECT min(started_at), max(started_at) FROM aibridge_interceptions"
+    )
+    span = last - first
+    found["started_after: last tenth"] = {"started_after": last - span / 10}
+    found["started_before: first tenth"] = {"started_before": first + span / 10}
+    found["window: a fifth in the middle"] = {
+        "started_after": first + span * 0.4,
+        "started_before": first + span * 0.6,
+    }
+    return found
+
+
+async def _time(work: Callable[[], Awaitable[Any]], runs: int = 11) -> tuple[float, float]:
+    times = []
+    for number in range(runs + 2):
+        began = time.perf_counter()
+        await work()
+        if number >= 2:
+            times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times), sorted(times)[int(len(times) * 0.95)]
+
+
+async def _measure(database: Database, filter_: Filter) -> dict[str, tuple[float, float]]:
+    async def page(window: Keyset) -> list[Any]:
+        async with database.snapshot() as snapshot:
+            return await sessions.page(snapshot, None, filter_, window)
+
+    async def count() -> int:
+        async with database.snapshot() as snapshot:
+            return await sessions.count(snapshot, None, filter_)
+
+    total = await count()
+    middle = await page(Keyset(1, offset=total // 2)) if total else []
+    result = {"page": await _time(lambda: page(Keyset(26))), "count": await _time(count)}
+    if middle:
+        row = middle[0]
+        after = Keyset(26, after=(row.ordered_at, row.session_id, row.initiator_id))
+        result["middle"] = await _time(lambda: page(after))
+        end = Keyset(26, backward=True)
+        result["end"] = await _time(lambda: page(end))
+    return {"sessions": (total, total), **result}
+
+
+async def main(url: str, out: Path, pairs: bool) -> None:
+    """Measure everything and print a table; figures are p50 / p95 in milliseconds."""
+    connection = await asyncpg.connect(url)
+    criteria = await _criteria(connection)
+    rows: dict[str, Any] = {}
+    for name, sql in (("page", _GROUPED), ("count", _GROUPED_COUNT)):
+        rows[f"grouped {name}"] = {
+            name: await _time(lambda sql=sql: connection.fetch(sql), runs=3)  # type: ignore[misc]
+        }
+    await connection.close()
+    wanted: dict[str, dict[str, Any]] = {"none": {}, **criteria}
+    if pairs:
+        for (one, a), (two, b) in combinations(criteria.items(), 2):
+            if not a.keys() & b.keys():
+                wanted[f"{one} + {two}"] = a | b
+    database = await Database.open(url, pool_size=1)
+    for name, given in wanted.items():
+        filter_ = Filter((InterceptionCriteria(**given),)) if given else Filter()
+        rows[name] = await _measure(database, filter_)
+        told = "  ".join(f"{k} {v[0]:.1f}/{v[1]:.1f}" for k, v in rows[name].items())
+        print(f"{name:60} {told}", flush=True)
+    await database.close()
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(rows, indent=1))
+    print(json.dumps({k: v for k, v in rows.items() if k.startswith("grouped")}))
+
+
+if __name__ == "__main__":
+    size = sys.argv[1] if len(sys.argv) > 1 else "1m"
+    target = Path(__file__).parent / "results" / f"sessions_{size}.json"
+    with_pairs = "--pairs" in sys.argv
+    given_urls = [a for a in sys.argv[2:] if a.startswith("postgres")]
+    if given_urls:
+        asyncio.run(main(given_urls[0], target, with_pairs))
+    else:
+        with data.database(size) as made:
+            asyncio.run(main(made, target, with_pairs))
