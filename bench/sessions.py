@@ -26,7 +26,8 @@ from db.queries import sessions
 
 _GROUPED = """
 SELECT session_id, initiator_id, min(started_at) FROM aibridge_interceptions
-WHERE ended_at IS NOT NULL GROUP BY session_id, initiator_id ORDER BY 3 DESC, 1 DESC, 2 DESC LIMIT 25
+WHERE ended_at IS NOT NULL GROUP BY session_id, initiator_id
+ORDER BY 3 DESC, 1 DESC, 2 DESC LIMIT 25
 """
 _GROUPED_COUNT = """
 SELECT count(*) FROM (SELECT FROM aibridge_interceptions WHERE ended_at IS NOT NULL
@@ -99,7 +100,7 @@ async def _measure(database: Database, filter_: Filter) -> dict[str, tuple[float
     return {"sessions": (total, total), **result}
 
 
-async def main(url: str, out: Path, pairs: bool) -> None:
+async def main(url: str, pairs: bool) -> dict[str, Any]:
     """Measure everything and print a table; figures are p50 / p95 in milliseconds."""
     connection = await asyncpg.connect(url)
     criteria = await _criteria(connection)
@@ -121,9 +122,7 @@ async def main(url: str, out: Path, pairs: bool) -> None:
         told = "  ".join(f"{k} {v[0]:.1f}/{v[1]:.1f}" for k, v in rows[name].items())
         print(f"{name:60} {told}", flush=True)
     await database.close()
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(rows, indent=1))
-    print(json.dumps({k: v for k, v in rows.items() if k.startswith("grouped")}))
+    return rows
 
 
 if __name__ == "__main__":
@@ -132,7 +131,10 @@ if __name__ == "__main__":
     with_pairs = "--pairs" in sys.argv
     given_urls = [a for a in sys.argv[2:] if a.startswith("postgres")]
     if given_urls:
-        asyncio.run(main(given_urls[0], target, with_pairs))
+        measured = asyncio.run(main(given_urls[0], with_pairs))
     else:
         with data.database(size) as made:
-            asyncio.run(main(made, target, with_pairs))
+            measured = asyncio.run(main(made, with_pairs))
+    print(json.dumps({k: v for k, v in measured.items() if k.startswith("grouped")}))
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(measured, indent=1) + "\n")
