@@ -149,6 +149,18 @@ async def test_two_open_transactions_are_both_counted(
     assert findings.is_clean, [str(d) for d in findings.differences]
 
 
+@pytest.mark.parametrize("parts", [(_WHOLE, _TOKENS), (_TOKENS, _WHOLE)])
+async def test_what_one_statement_writes_is_counted_once(
+    connection: Any, database_url: str, parts: tuple[str, str]
+) -> None:
+    await connection.execute(_WHOLE_OTHER)
+    await connection.execute(
+        f"WITH one AS ({parts[0]} RETURNING 1), two AS ({parts[1]} RETURNING 1) SELECT 1"
+    )
+    assert (await rollup.check(database_url)).is_clean
+    assert await connection.fetchval("SELECT input_tokens FROM aibridge_sessions") == 5
+
+
 @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
 @pytest.mark.parametrize("statement", [_WHOLE, _TOKENS, _PROMPT])
 async def test_a_write_that_could_not_be_counted_is_refused(

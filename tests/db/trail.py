@@ -127,11 +127,15 @@ _deletes = st.one_of(
 @st.composite
 def _everything_at_once(draw: st.DrawFn) -> str:
     """One statement that writes several tables: its triggers fire when all of it is there."""
-    first = draw(st.one_of(_insert(), _update(), _deletes))
+    parts = [
+        draw(st.one_of(_insert(), _update(), _deletes)),
+        draw(_child("aibridge_token_usages")),
+        draw(_child("aibridge_user_prompts")),
+    ]
+    one, two, three = draw(st.permutations(parts))
     return (
-        f"WITH one AS ({first} RETURNING 1), two AS ({draw(_child('aibridge_token_usages'))}"
-        f" RETURNING 1), three AS ({draw(_child('aibridge_user_prompts'))} RETURNING 1)"
-        f" SELECT 1"
+        f"WITH one AS ({one} RETURNING 1), two AS ({two} RETURNING 1),"
+        f" three AS ({three} RETURNING 1) SELECT 1"
     )
 
 
