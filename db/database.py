@@ -38,6 +38,8 @@ _UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
+    # What asyncpg says of a connection that was killed at the moment when it was to be used.
+    asyncpg.InternalClientError,
 )
 
 

@@ -71,11 +71,13 @@ def assert_unavailable(response: httpx.Response) -> None:
 
 @asynccontextmanager
 async def locked(database: Cluster) -> AsyncIterator[asyncpg.Connection]:
-    """Hold a lock that every reading of interceptions waits for."""
+    """Hold a lock that every reading of sessions waits for."""
     connection = await database.connect()
     try:
         async with connection.transaction():
-            await connection.execute("LOCK TABLE aibridge_interceptions IN ACCESS EXCLUSIVE MODE")
+            await connection.execute(
+                "LOCK TABLE aibridge_interceptions, aibridge_sessions IN ACCESS EXCLUSIVE MODE"
+            )
             yield connection
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
         pass
