@@ -123,6 +123,20 @@ class Database:
         finally:
             await self._release(connection)
 
+    async def fetch(
+        self, statement: Statement, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Record]:
+        """Run one statement by itself, outside of any snapshot, and return its rows.
+
+        Raises:
+            DatabaseError: As `Snapshot.fetch`.
+        """
+        async with self.connection() as connection:
+            rows: Sequence[Record] = await connection.fetch(
+                statement.sql, *statement.arguments(parameters or {})
+            )
+            return rows
+
     async def _look_for_rollup(self, connection: Any) -> bool:
         # Once found it stays; until then each operation looks, for a migration may come.
         if not self._has_rollup and not self._is_attached:

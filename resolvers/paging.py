@@ -54,41 +54,6 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class PageEdge(Generic[T]):
-    """A row and its position in the list."""
-
-    cursor: str
-    node: T
-
-
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """What Relay asks of a page."""
-
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A slice of a list in list order, whatever the direction in which it was read.
-
-    Attributes:
-        nodes: The rows.
-        edges: The rows with their cursors.
-        page_info: Whether there is more on either side.
-        count: How to learn the length of the whole list; made only when asked for.
-    """
-
-    nodes: Sequence[T]
-    edges: Sequence[PageEdge[T]]
-    page_info: PageInfo
-    count: Ask
-
-
-@dataclass(frozen=True, slots=True)
 class Ordering(Generic[T]):
     """The total order of one list: its name, the types of its sort key, and a row's own.
 
@@ -101,6 +66,77 @@ class Ordering(Generic[T]):
     name: str
     types: tuple[type, ...]
     key: Callable[[T], SortKey]
+
+
+class Place(Generic[T]):
+    """Where rows stand in one list; tells the cursor of each, when it is asked for."""
+
+    __slots__ = ("_digest", "_of", "_ordering")
+
+    def __init__(self, ordering: Ordering[T], of: object) -> None:
+        self._ordering = ordering
+        self._of = of
+        self._digest: str | None = None
+
+    def cursor(self, row: T) -> str:
+        """Return the cursor of a row of the list."""
+        if self._digest is None:
+            self._digest = digest_of(self._ordering, self._of)
+        return _encode(self._ordering.key(row), self._digest)
+
+
+@dataclass(frozen=True, slots=True)
+class PageEdge(Generic[T]):
+    """A row and its position in the list."""
+
+    node: T
+    place: Place[T]
+
+    @property
+    def cursor(self) -> str:
+        """The position, for `after` and `before`."""
+        return self.place.cursor(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A slice of a list in list order, whatever the direction in which it was read.
+
+    Most pages of a nested query are asked for their nodes alone, so the rest is made on demand.
+
+    Attributes:
+        nodes: The rows.
+        has_next_page: Whether more follow; told when reading forward.
+        has_previous_page: Whether more come before; told when reading backward.
+        place: Tells the rows' cursors.
+        count: How to learn the length of the whole list; made only when asked for.
+    """
+
+    nodes: Sequence[T]
+    has_next_page: bool
+    has_previous_page: bool
+    place: Place[T]
+    count: Ask
+
+    @property
+    def edges(self) -> list[PageEdge[T]]:
+        """The rows with their cursors."""
+        return [PageEdge(row, self.place) for row in self.nodes]
+
+    @property
+    def page_info(self) -> Page[T]:
+        """What Relay asks of a page, which the page itself tells."""
+        return self
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the first row."""
+        return self.place.cursor(self.nodes[0]) if self.nodes else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor of the last row."""
+        return self.place.cursor(self.nodes[-1]) if self.nodes else None
 
 
 def window(args: PageArgs, ordering: Ordering[Any], of: object, max_size: int) -> Window:
@@ -124,12 +160,11 @@ def window(args: PageArgs, ordering: Ordering[Any], of: object, max_size: int) -
         raise BadUserInputError("Give `first` or `last`, not both.")
     backward = args.last is not None
     size = args.last if backward else args.first
-    digest = digest_of(ordering, of)
     return Window(
         size=min(DEFAULT_PAGE_SIZE, max_size) if size is None else size,
         backward=backward,
-        after=_decode(args.after, "after", ordering, digest),
-        before=_decode(args.before, "before", ordering, digest),
+        after=_decode(args.after, "after", ordering, of),
+        before=_decode(args.before, "before", ordering, of),
     )
 
 
@@ -155,17 +190,11 @@ def page_of(
     nodes = list(rows[: window.size])
     if window.backward:
         nodes.reverse()
-    digest = digest_of(ordering, of)
-    edges = [PageEdge(_encode(ordering.key(row), digest), row) for row in nodes]
     return Page(
         nodes=nodes,
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=more and not window.backward,
-            has_previous_page=more and window.backward,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
+        has_next_page=more and not window.backward,
+        has_previous_page=more and window.backward,
+        place=Place(ordering, of),
         count=count,
     )
 
@@ -228,13 +257,13 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def _decode(cursor: str | None, name: str, ordering: Ordering[Any], digest: str) -> SortKey | None:
+def _decode(cursor: str | None, name: str, ordering: Ordering[Any], of: object) -> SortKey | None:
     if cursor is None:
         return None
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        version, of, *values = orjson.loads(raw)
-        if version == _VERSION and of == digest:
+        version, digest, *values = orjson.loads(raw)
+        if version == _VERSION and digest == digest_of(ordering, of):
             return tuple(_typed(v, t) for v, t in zip(values, ordering.types, strict=True))
     except (ValueError, TypeError, OverflowError):
         version = None

@@ -45,10 +45,9 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     state.readiness.require()
     token = _token(connection)
     database: Database = state.database
-    async with database.snapshot() as snapshot:
-        # An id that is not ASCII (or holds a NUL) was never given out.
-        known = token.id.isascii() and token.id.isprintable()
-        row = await credentials.by_key_id(snapshot, token.id) if known else None
+    # An id that is not ASCII (or holds a NUL) was never given out.
+    known = token.id.isascii() and token.id.isprintable()
+    row = await credentials.by_key_id(database, token.id) if known else None
     principal = _verified(token, row, datetime.now(UTC))
     assert row is not None, "an unknown key has been refused"
     logs.of(connection).caller = str(principal.user_id)

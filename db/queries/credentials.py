@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db.database import Database, Snapshot
+from db.database import Database
 from db.models import api_keys, users
 from db.statement import Statement
 
@@ -47,12 +47,12 @@ def _by_key_id() -> Statement:
     )
 
 
-async def by_key_id(snapshot: Snapshot, key_id: str) -> CredentialRow | None:
+async def by_key_id(database: Database, key_id: str) -> CredentialRow | None:
     """Return the key with its user; None where it is unknown or its user is deleted or a system's.
 
     It leans on the primary keys of both tables.
     """
-    rows = await snapshot.fetch(_by_key_id(), {"key_id": key_id})
+    rows = await database.fetch(_by_key_id(), {"key_id": key_id})
     return CredentialRow(*rows[0]) if rows else None
 
 
