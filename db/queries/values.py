@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from db import filters
 from db.database import Snapshot
-from db.models import interceptions
+from db.models import interceptions, kinds
 from db.queries import scope
 from db.statement import Statement
 
@@ -32,13 +32,14 @@ async def distinct(
     parameters = {"limit": limit, "offset": offset} | scope.parameters(reader)
     if prefix:
         parameters["prefix"] = filters.escaped_for_like(prefix) + "%"
-    rows = await db.fetch(_distinct(kind, reader is not None, bool(prefix)), parameters)
-    return [row[0] for row in rows]
+    by_kinds = reader is None and await db.has_rollup()
+    statement = _distinct(kind, reader is not None, bool(prefix), by_kinds)
+    return [row[0] for row in await db.fetch(statement, parameters)]
 
 
 @cache
-def _distinct(kind: Kind, scoped: bool, prefixed: bool) -> Statement:
-    values = sa.select(_COLUMNS[kind].label("value")).where(*filters.visible(_i, scoped)).distinct()
+def _distinct(kind: Kind, scoped: bool, prefixed: bool, by_kinds: bool) -> Statement:
+    values = _of_kinds(kind) if by_kinds else _of_interceptions(kind, scoped)
     found = values.subquery()
     select = sa.select(found.c.value).order_by(sa.collate(found.c.value, "C"))
     if prefixed:
@@ -49,3 +50,27 @@ def _distinct(kind: Kind, scoped: bool, prefixed: bool) -> Statement:
             sa.bindparam("offset", type_=sa.BigInteger)
         )
     )
+
+
+def _of_interceptions(kind: Kind, scoped: bool) -> sa.Select[Any]:
+    value = _COLUMNS[kind].label("value")
+    return sa.select(value).where(*filters.visible(_i, scoped)).distinct()
+
+
+def _of_kinds(kind: Kind) -> sa.Select[Any]:
+    """Return the values of the rollup's kinds, each tried by one probe of the column's index.
+
+    A kind stays when its last interception goes, hence the probe. It is a scalar subquery with a
+    limit, since PostgreSQL may turn an EXISTS into a join that reads all interceptions.
+    """
+    values = sa.select(kinds.c[kind].label("value")).distinct().subquery()
+    value = values.c.value
+    has_one = _probe(_i.c[kind] == value)
+    if kind == "client":
+        unnamed = sa.and_(value == filters.UNKNOWN_CLIENT, _i.c.client.is_(None))
+        has_one = sa.func.coalesce(has_one, _probe(unnamed))
+    return sa.select(value).where(has_one)
+
+
+def _probe(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+    return sa.select(sa.true()).where(condition, *filters.visible(_i)).limit(1).scalar_subquery()
