@@ -142,10 +142,10 @@ class _Line:
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send all logs of this process to stderr, in the form and from the level of the settings."""
-    stream = stream or sys.stderr
+    stream = sys.stderr if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     console = settings.log_format == "console" or (
-        settings.log_format == "auto" and stream.isatty()
+        settings.log_format == "auto" and stream is not None and stream.isatty()
     )
     structlog.configure(
         processors=[

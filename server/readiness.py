@@ -41,7 +41,7 @@ async def look(database: Database) -> str | None:
         raise UnfitDatabaseError(
             f"The database is PostgreSQL {major}; this program serves {OLDEST} to {NEWEST}."
         )
-    if found not in {None, migrations.HEAD}:
+    if found is not None and found != migrations.HEAD:
         from db.migrations import tool  # noqa: PLC0415 (Alembic is slow to load, rarely needed)
 
         if not tool.knows(found):

@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -43,7 +44,7 @@ async def _run(url: str, work: Callable[[sa.Connection], T]) -> T:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(work)
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig else None
         raise translated(cause if isinstance(cause, Exception) else error) from error
     except (OSError, asyncpg.PostgresError) as error:

@@ -34,9 +34,9 @@ class _Upstream(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Upstream
 
     def do_GET(self) -> None:
+        assert isinstance(self.server, _Upstream)
         self.send_response(200)
         self.send_header("Content-Length", "10")
         self.end_headers()
@@ -45,8 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.go_on.wait(30)
         self.wfile.write(b"later")
 
-    def log_message(self, *_: object) -> None:
-        pass
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
+        """Say nothing."""
 
 
 @pytest.fixture
