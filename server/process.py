@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from server import logs, metrics, start
 from server.app import create_app
+from server.bounded_head import BoundedHeadProtocol
 from server.settings import Settings, load_settings
 
 # Called with the server's address once requests are answered.
@@ -61,7 +62,7 @@ def uvicorn_config(settings: Settings, app: str | Starlette) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         workers=settings.workers,
         access_log=False,
         log_config=None,

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.url import for_asyncpg, without_password
@@ -157,6 +164,15 @@ class Settings(BaseSettings):
 
     # Observation
     metrics: bool = Field(False, description="On: Prometheus metrics at /metrics.")
+
+    @field_validator("only_trusted")
+    @classmethod
+    def _trusts_some(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("trusted_documents"):
+            raise ValueError(
+                "refuses every document unless AIBRIDGE_TRUSTED_DOCUMENTS names those to trust"
+            )
+        return value
 
     @property
     def trusted_origins(self) -> frozenset[str]:

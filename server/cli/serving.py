@@ -47,8 +47,12 @@ def run(
     """
     # A wrong option or setting is told at once; only then is the server loaded.
     from server import logs, process, start  # noqa: PLC0415
+    from server.graphql.persisted import read_manifest  # noqa: PLC0415
 
     logs.configure(settings)
+    if settings.trusted_documents is not None:
+        # Each worker reads it for itself; a wrong one is told before any of them starts.
+        read_manifest(settings.trusted_documents)
     try:
         with (
             start.stopped_by_signals(),

@@ -20,6 +20,7 @@ from server.settings import (
         ("DATABASE_URL", "mysql://x", "AIBRIDGE_DATABASE_URL: must begin with postgresql://."),
         ("DATABASE_URL", "nonsense", "AIBRIDGE_DATABASE_URL: is not a URL of the form"),
         ("ENABLED", "perhaps", "AIBRIDGE_ENABLED: input should be a valid boolean"),
+        ("ONLY_TRUSTED", "true", "AIBRIDGE_ONLY_TRUSTED: refuses every document unless"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(
