@@ -94,7 +94,7 @@ async def ask(address: str, path: str, token: str, clients: int) -> Taken:
 
 
 async def sql_of(url: str, path: str, token: str) -> list[tuple[str, list[Any]]]:
-    """The statements that one request makes, without those of the sign-in."""
+    """The statements that one request makes; the sign-in reads outside of its snapshot."""
     made: list[tuple[str, list[Any]]] = []
     fetch = Snapshot.fetch
 
@@ -111,7 +111,7 @@ async def sql_of(url: str, path: str, token: str) -> list[tuple[str, list[Any]]]
             await client.get(f"{BASE}/{path}")
     finally:
         Snapshot.fetch = fetch  # type: ignore[method-assign]
-    return made[1:]
+    return made
 
 
 async def sql_alone(url: str, statements: list[tuple[str, list[Any]]]) -> float:
