@@ -14,7 +14,7 @@ from db import filters, keyset
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.models import interceptions, tool_usages
+from db.models import interceptions, sessions, tool_usages
 from db.queries import columns, scope
 from db.rows import InterceptionRow, SessionKey
 from db.statement import Statement
@@ -67,12 +67,22 @@ def _page(shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape) 
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
-    """Return how many interceptions pass."""
-    rows = await db.fetch(
-        _count(filter_.shape(), reader is not None),
-        filter_.parameters() | scope.parameters(reader),
-    )
+    """Return how many interceptions pass; without a filter the rollup's counts are added up."""
+    shape, scoped = filter_.shape(), reader is not None
+    if filters.is_empty(shape) and await db.has_rollup():
+        statement = _count_by_rollup(scoped)
+    else:
+        statement = _count(shape, scoped)
+    rows = await db.fetch(statement, filter_.parameters() | scope.parameters(reader))
     return int(rows[0][0])
+
+
+@cache
+def _count_by_rollup(scoped: bool) -> Statement:
+    select = sa.select(sa.func.coalesce(sa.func.sum(sessions.c.interceptions), 0))
+    if scoped:
+        select = select.where(sessions.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid))
+    return Statement.of(select)
 
 
 @cache
