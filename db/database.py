@@ -287,16 +287,22 @@ def translated(error: Exception) -> DatabaseError:
 
 def _refuse_invalid_text(value: object) -> None:
     if isinstance(value, str):
-        if "\0" in value or not _is_unicode(value):
+        if not _is_storable(value):
             raise InvalidTextError(value)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and value and isinstance(value[0], str):
+        # Lists are of one type, and most are of ids: only those of texts are looked through.
         for item in value:
-            _refuse_invalid_text(item)
+            if not _is_storable(item):
+                raise InvalidTextError(item)
 
 
-def _is_unicode(value: str) -> bool:
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

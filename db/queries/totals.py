@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from db import filters
 from db.database import Snapshot
-from db.models import interceptions, token_usages
+from db.models import interceptions, sessions, token_usages
 from db.queries import columns
 from db.queries.interceptions import members_of_threads, of_session_keys, session_parameters
 from db.rows import SessionKey, TokenTotalsRow
@@ -78,9 +78,26 @@ def _of_threads(*, metadata: bool) -> Statement:
 
 
 async def of_sessions(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, TokenTotalsRow]:
-    """Return the sums of each session that has token usages, by key."""
-    rows = await db.fetch(_of_sessions(metadata=False), session_parameters(keys))
+    """Return the sums of each session, by key; one without token usages may be missing."""
+    by_rollup = await db.has_rollup()
+    statement = _of_sessions_by_rollup() if by_rollup else _of_sessions(metadata=False)
+    rows = await db.fetch(statement, session_parameters(keys))
     return {(session_id, initiator_id): _totals(sums) for session_id, initiator_id, *sums in rows}
+
+
+@cache
+def _of_sessions_by_rollup() -> Statement:
+    s = sessions
+    return Statement.of(
+        sa.select(
+            s.c.session_id,
+            s.c.initiator_id,
+            s.c.input_tokens,
+            s.c.output_tokens,
+            s.c.cache_read_input_tokens,
+            s.c.cache_write_input_tokens,
+        ).where(*of_session_keys(s))
+    )
 
 
 async def metadata_of_sessions(
