@@ -41,7 +41,7 @@ async def _answer(address: tuple[str, int], *parts: bytes) -> tuple[bytes, int]:
         pass
     try:
         answer = await asyncio.wait_for(reader.read(), 10)
-    except ConnectionResetError:
+    except ConnectionError:
         answer = b""
     writer.close()
     return answer, sent
