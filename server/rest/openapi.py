@@ -50,7 +50,9 @@ def _query(name: str, description: str, schema: Schema) -> Schema:
 
 
 def _integer(minimum: int, maximum: int, default: int) -> Schema:
-    return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}
+    """Return a number; an empty text stands for the default, as in the reference."""
+    number = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return {"anyOf": [number, {"type": "string", "maxLength": 0}], "default": default}
 
 
 _LIMIT = _query(

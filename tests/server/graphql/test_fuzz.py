@@ -52,6 +52,7 @@ async def test_no_operation_is_a_fault_of_ours(database_url: str, tmp_path: Path
             "--no-color",
             "--warnings=off",
             "--generation-database=none",
+            "--seed=1",
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
