@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -101,8 +102,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
     await app.state.readiness.start()
     try:
+        # A second Ctrl-C cancels what still runs, this too: all is closed as at any other stop.
         async with app.state.passthrough.running():
-            yield
+            with suppress(asyncio.CancelledError):
+                yield
     finally:
         await app.state.readiness.stop()
         await app.state.last_used.close()

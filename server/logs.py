@@ -7,6 +7,7 @@ also its message, which may quote data).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -177,5 +178,8 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info and record.exc_info[0]:
+            if record.exc_info[0] is asyncio.CancelledError:
+                # A stop ended the request, whose own line is written; nothing went wrong.
+                return
             fields["error"] = record.exc_info[0].__name__
         logger.log(record.levelno, record.getMessage(), **fields)

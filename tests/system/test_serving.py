@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import threading
@@ -93,6 +94,27 @@ def test_a_stop_waits_no_longer_than_the_grace(
         assert server.process.wait(20) == 0
         with pytest.raises(httpx.RemoteProtocolError):
             b"".join(rest)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_ctrl_c_stops_at_once_and_quietly(
+    shared_database_url: str, upstream: _Upstream, workers: str
+) -> None:
+    settings = {
+        "database_url": shared_database_url,
+        "upstream_url": upstream.url,
+        "workers": workers,
+        "shutdown_grace": "60",
+    }
+    with serving(**settings) as server, _half_answered(server) as rest:
+        os.killpg(server.process.pid, signal.SIGINT)
+        time.sleep(1)
+        assert server.process.poll() is None
+        assert server.stop(signal.SIGINT) == 0
+        with pytest.raises(httpx.RemoteProtocolError):
+            b"".join(rest)
+        assert "Traceback" not in server.logged()
+        assert "rror" not in server.logged()
 
 
 async def test_a_database_that_comes_late_goes_and_comes_back(shared_database_url: str) -> None:
