@@ -92,3 +92,10 @@ def from_database(error: db_errors.DatabaseError) -> ApiError | None:
             )
         case _:
             return None
+
+
+def api_error(error: BaseException | None) -> ApiError | None:
+    """Return what the caller may know of an error; None where it is a fault of ours."""
+    if isinstance(error, ApiError):
+        return error
+    return from_database(error) if isinstance(error, db_errors.DatabaseError) else None

@@ -9,7 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from db.errors import DatabaseError
-from resolvers.errors import ApiError, UnauthenticatedError, from_database
+from resolvers.errors import ApiError, ServiceUnavailableError, UnauthenticatedError, from_database
+
+# How soon a client may try again: the pool and a database that restarts need about this long.
+RETRY_AFTER = {"Retry-After": "2"}
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="AI Bridge"'}
 
@@ -35,7 +38,8 @@ def answer(error: ApiError) -> Response:
     """Return an error of ours as an answer."""
     if isinstance(error, UnauthenticatedError):
         return unauthenticated(error)
-    return ErrorResponse(error.status, error.message)
+    retry = RETRY_AFTER if isinstance(error, ServiceUnavailableError) else None
+    return ErrorResponse(error.status, error.message, headers=retry)
 
 
 async def on_api_error(_: Request, error: Exception) -> Response:

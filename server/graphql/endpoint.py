@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLSchema
@@ -13,24 +14,22 @@ from db.errors import DatabaseError
 from engine import Trace
 from resolvers.access import Reach, scope_of
 from resolvers.context import Context
-from resolvers.errors import ApiError, UnauthenticatedError
+from resolvers.errors import ApiError, UnauthenticatedError, api_error
 from resolvers.principal import Principal
 from schema.limits import Limits
 from server import context, graphiql, logs
 from server.auth import authenticate
-from server.errors import unauthenticated
+from server.errors import RETRY_AFTER, unauthenticated
 from server.graphql import errors, media, response
 from server.graphql.csrf import is_forged
 from server.graphql.documents import Asking, Documents, is_query, only_queries_by_get
 from server.graphql.errors import Code, RequestError
-from server.graphql.execution import EXECUTORS, ClientGoneError, Operation, within
+from server.graphql.execution import EXECUTORS, Operation
 from server.graphql.persisted import Persisted, read_manifest
 from server.graphql.request import GraphQLRequest, ProtocolError, from_post, from_query_string
 from server.graphql.response import Answer
 from server.settings import Settings
-
-# What proxies log for a client that did not wait; nobody receives it.
-_CLIENT_GONE = 499
+from server.waiting import CLIENT_GONE, ClientGoneError, within
 
 # With `1` the answer tells the cost of its operation.
 _COST_HEADER = "x-cost"
@@ -84,7 +83,7 @@ class GraphQLEndpoint:
         except RequestError as error:
             return response.of_request_error(error, media_type or "json", profile)
         except ClientGoneError:
-            return Answer(_CLIENT_GONE, {})
+            return Answer(CLIENT_GONE, {})
         except UnauthenticatedError:
             raise
         except (ApiError, DatabaseError) as error:
@@ -94,12 +93,12 @@ class GraphQLEndpoint:
 
     def _failed(self, request: Request, error: Exception) -> Answer:
         """Answer for an error that no field raised: nothing could be answered."""
-        known = errors.api_error(error)
+        known = api_error(error)
         if known is None:
             sentence = logs.unexpected(error, logs.of(request))
             said = errors.entry(Code.INTERNAL_SERVER_ERROR, sentence)
             return Answer(500, {"errors": [said]})
-        retry = response.RETRY_AFTER if known.code == Code.SERVICE_UNAVAILABLE else {}
+        retry = RETRY_AFTER if known.code == Code.SERVICE_UNAVAILABLE else {}
         return Answer(known.status, {"errors": [errors.entry(known.code, known)]}, retry)
 
     def _check(self, request: Request, media_type: media.MediaType | None) -> None:
@@ -167,11 +166,9 @@ class GraphQLEndpoint:
     async def _executed(
         self, request: Request, operation: Operation, opened: Context
     ) -> ExecutionResult:
-        result = await within(
-            self._execute(self._schema, operation, opened),
-            self._settings.operation_timeout,
-            request.receive,
-        )
+        result = self._execute(self._schema, operation, opened)
+        if isawaitable(result):
+            result = await within(self._settings.operation_timeout, result, request.receive)
         found = result.errors or []
         # Errors without a path are of the variables: no field was asked.
         if result.data is None and found and all(error.path is None for error in found):

@@ -11,8 +11,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from db.errors import DatabaseError
-from resolvers.errors import ApiError, from_database
+from resolvers.errors import api_error
 from server import logs
 from server.logs import RequestLog
 
@@ -87,13 +86,6 @@ def field_entry(error: GraphQLError, log: RequestLog) -> dict[str, Any]:
         return _of_graphql(error)
     sentence = logs.unexpected(error.original_error, log)
     return entry(Code.INTERNAL_SERVER_ERROR, _said(error, sentence))
-
-
-def api_error(error: BaseException | None) -> ApiError | None:
-    """Return what the caller may know of an error; None where it is a fault of ours."""
-    if isinstance(error, ApiError):
-        return error
-    return from_database(error) if isinstance(error, DatabaseError) else None
 
 
 def _of_graphql(error: GraphQLError) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import orjson
 from starlette.types import Send
 
 from server import compression
+from server.errors import RETRY_AFTER
 from server.graphql.errors import Code, RequestError, entry
 from server.graphql.media import CONTENT_TYPES, MediaType
 from server.graphql.request import ProtocolError
@@ -24,9 +25,6 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"vary", b"Accept, Accept-Encoding, Cookie"),
     (b"x-content-type-options", b"nosniff"),
 )
-
-# How soon a client may try again: the pool and a database that restarts need about this long.
-RETRY_AFTER = {"Retry-After": "2"}
 
 # Where nothing could be answered for one of these reasons, the status says so too.
 _OUTAGES: dict[str, int] = {

@@ -12,10 +12,12 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from resolvers.context import Context
-from server import auth, context, logs
+from resolvers.errors import OperationTimeoutError, ServiceUnavailableError, api_error
+from server import auth, context, errors, logs
 from server.rest.encoding import JSONAnswer
 from server.rest.parameters import Parameters
 from server.rest.refusals import RefusedError
+from server.waiting import CLIENT_GONE, ClientGoneError, within
 
 _METHODS = frozenset({"GET", "HEAD"})
 
@@ -111,12 +113,20 @@ async def _respond(endpoint: Endpoint, request: Request) -> Response:
     )
     try:
         async with context.operation(request.app, principal) as ctx:
-            answer = await endpoint.answer(ctx, asked)
-            log.statements, log.rows = ctx.db.statements, ctx.db.rows
+            try:
+                seconds = request.app.state.settings.operation_timeout
+                answer = await within(seconds, endpoint.answer(ctx, asked), request.receive)
+            finally:
+                log.statements, log.rows = ctx.db.statements, ctx.db.rows
         return JSONAnswer(answer.content, headers=answer.headers)
     except RefusedError as refused:
         return JSONAnswer(refused.body(), refused.status)
+    except ClientGoneError:
+        return Response(status_code=CLIENT_GONE)
     except Exception as error:  # noqa: BLE001 (whatever it is, the contract has one sentence)
+        known = api_error(error)
+        if isinstance(known, ServiceUnavailableError | OperationTimeoutError):
+            return errors.answer(known)
         logs.unexpected(error, log)
         return JSONAnswer(
             RefusedError(500, f"Internal error getting AI Bridge {endpoint.name}.").body(), 500

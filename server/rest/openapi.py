@@ -69,7 +69,7 @@ def _values_q(key: str) -> Schema:
 
 def _operation(name: str, tag: str, summary: str, content: str, **more: Any) -> Schema:
     answer = {"application/json": {"schema": ref(content)}}
-    statuses = ["400", "401", "403", "500", "503"]
+    statuses = ["400", "401", "403", "500", "503", "504"]
     return {
         "operationId": name,
         "tags": [tag],
@@ -203,7 +203,10 @@ def document(root_path: str = "") -> Schema:
                 "403": _error("The deployment has AI Bridge turned off."),
                 "404": _error("There is no such session, or the caller may not read it."),
                 "500": _error("A fault of the server; its log says more."),
-                "503": _error("The database is away; try again later."),
+                "503": _error(
+                    "The database is away or busy; `Retry-After` says when to try again."
+                ),
+                "504": _error("It took longer than AIBRIDGE_OPERATION_TIMEOUT; ask for less."),
             },
             "securitySchemes": _SECURITY,
         },
