@@ -1,18 +1,19 @@
-"""What queries return: frozen, slotted rows. Their fields are selected by name, in this order."""
+"""What queries return: named tuples, whose fields are selected by name, in this order.
+
+An answer holds hundreds of them: a named tuple is made in a tenth of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 # A session is what one initiator sent under one session id.
 SessionKey = tuple[str, UUID]
 
 
-@dataclass(frozen=True, slots=True)
-class UserRow:
+class UserRow(NamedTuple):
     """A user, as all who may read may see them."""
 
     id: UUID
@@ -21,8 +22,7 @@ class UserRow:
     avatar_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class InterceptionRow:
+class InterceptionRow(NamedTuple):
     """One request of a client to a provider, and its answer."""
 
     id: UUID
@@ -63,8 +63,7 @@ class InterceptionRow:
         return shown_hint(self.credential_hint)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRow:
+class SessionRow(NamedTuple):
     """A session, known by its earliest interception (`first_id`).
 
     `ordered_at` is what the list that it came from is ordered by: its start or its last activity.
@@ -89,8 +88,7 @@ class SessionRow:
         return self.key, self.started_at
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSummaryRow:
+class SessionSummaryRow(NamedTuple):
     """What is counted and collected over all interceptions of a session."""
 
     ended_at: datetime
@@ -100,8 +98,7 @@ class SessionSummaryRow:
     models: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class MatchingSessionRow:
+class MatchingSessionRow(NamedTuple):
     """What is counted over those interceptions of a session that pass a filter."""
 
     session_id: str
@@ -116,8 +113,7 @@ class MatchingSessionRow:
         return self.session_id, self.initiator_id
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadRow:
+class ThreadRow(NamedTuple):
     """A thread, known by its root interception, whose id is the thread's."""
 
     id: UUID
@@ -140,8 +136,7 @@ class ThreadRow:
         return shown_hint(self.credential_hint)
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadSummaryRow:
+class ThreadSummaryRow(NamedTuple):
     """What is counted over all interceptions of a thread."""
 
     started_at: datetime
@@ -149,8 +144,7 @@ class ThreadSummaryRow:
     interception_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class AgenticActionRow:
+class AgenticActionRow(NamedTuple):
     """An interception that made at least one tool call."""
 
     interception: InterceptionRow
@@ -166,8 +160,7 @@ class AgenticActionRow:
         return self.interception.model
 
 
-@dataclass(frozen=True, slots=True)
-class TokenTotalsRow:
+class TokenTotalsRow(NamedTuple):
     """The four sums over token usages, in tokens."""
 
     input_tokens: int
@@ -176,8 +169,7 @@ class TokenTotalsRow:
     cache_write_input_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsageRow:
+class TokenUsageRow(NamedTuple):
     """The tokens of one answer of a provider."""
 
     id: UUID
@@ -191,8 +183,7 @@ class TokenUsageRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class UserPromptRow:
+class UserPromptRow(NamedTuple):
     """A prompt that a person wrote."""
 
     id: UUID
@@ -203,8 +194,7 @@ class UserPromptRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUsageRow:
+class ToolUsageRow(NamedTuple):
     """A tool call that a model asked for."""
 
     id: UUID
@@ -220,8 +210,7 @@ class ToolUsageRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ModelThoughtRow:
+class ModelThoughtRow(NamedTuple):
     """A piece of what a model thought before it answered."""
 
     interception_id: UUID

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -13,7 +12,7 @@ EMPTY_OBJECT = sa.literal_column("'{}'::jsonb", JSONB)
 
 
 def of(
-    row: type, table: Any, others: Mapping[str, sa.ColumnElement[Any]] | None = None
+    row: type[NamedTuple], table: Any, others: Mapping[str, sa.ColumnElement[Any]] | None = None
 ) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a row type, taken from a table.
 
@@ -21,11 +20,11 @@ def of(
     databases).
 
     Args:
-        row: The dataclass whose fields are wanted.
+        row: The named tuple whose fields are wanted.
         table: The table or alias that has them.
         others: Fields that are no column of the table, or are read in another way.
     """
-    return [_column(table, field.name, others or {}) for field in fields(row)]
+    return [_column(table, name, others or {}) for name in row._fields]
 
 
 def _column(

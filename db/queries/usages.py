@@ -55,7 +55,8 @@ async def by_interceptions(
     records = await db.fetch(_by_interceptions(_KINDS[row]), {"ids": list(interception_ids)})
     result: dict[UUID, list[Row]] = defaultdict(list)
     for record in records:
-        result[record["interception_id"]].append(row(*record))
+        found: Any = row(*record)
+        result[found.interception_id].append(found)
     return result
 
 
