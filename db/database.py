@@ -218,7 +218,10 @@ class Snapshot:
                 self.watch(statement.sql, len(rows), perf_counter() - began)
             self.statements += 1
             self.rows += len(rows)
-            return rows
+        if self._fetching:
+            # Let the next statement be sent: PostgreSQL works on it while rows are made of these.
+            await asyncio.sleep(0)
+        return rows
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
