@@ -69,6 +69,8 @@ class Engine:
         schema: The schema, whose fields carry specs.
         type_of: Tells the GraphQL type of a row, where its field could return several.
         scalars: Inline code of scalars, by name, beside those of the GraphQL specification.
+        on_plan: Called with the context and the plan of each operation before it is executed: what
+            the batches may know of it beforehand.
         fallback: Executes what the engine does not cover; graphql-core with the schema's own
             resolvers, if not given.
         limits: How much it keeps, and does at once.
@@ -80,12 +82,14 @@ class Engine:
         *,
         type_of: Callable[[Any], str | None],
         scalars: Mapping[str, Inline] | None = None,
+        on_plan: Callable[[Any, Plan], None] | None = None,
         fallback: Fallback | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.schema = schema
         self._generator = CodeGenerator(type_of, {**SPECIFIED, **(scalars or {})})
         self._frame = Frame(schema, type_of, limits or Limits())
+        self._on_plan = on_plan
         self._fallback = fallback or self._graphql_core
         self._operations: OrderedDict[tuple[int, str | None], _Prepared] = OrderedDict()
 
@@ -105,6 +109,8 @@ class Engine:
             return self._fallback(request, context)
         except InvalidVariablesError as error:
             return ExecutionResult(None, error.errors)
+        if self._on_plan is not None:
+            self._on_plan(context, plan)
         return Execution(self._frame, plan, variables, context, trace).run(None)
 
     def plan(self, request: Request) -> Plan:

@@ -7,6 +7,7 @@ depth are filled at the same time: that is a level.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 from graphql import FieldNode, GraphQLOutputType
 
 from engine.arguments import Arguments
-from engine.spec import Lookup, Read
+from engine.spec import Lookup, Read, attributes_of
 
 # (values of the region, one `next` for each look-up field) -> the completed values.
 Build: TypeAlias = Callable[..., list[Any]]
@@ -96,10 +97,28 @@ class Region:
 
 @dataclass(eq=False, slots=True)
 class Plan:
-    """An operation laid out for being answered, with the code that was generated for it."""
+    """An operation laid out for being answered, with the code that was generated for it.
+
+    Attributes:
+        root: The region of the root fields.
+        source: The generated code.
+        reads: Which attributes of the objects of each type are looked at anywhere in the operation;
+            None where that may be any. What is not read need not be fetched.
+    """
 
     root: Region
     source: str
+    reads: Mapping[str, frozenset[str] | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, set[str] | None] = defaultdict(set)
+        for level in self.levels():
+            for region in level:
+                _note_reads(region.shape, found)
+        self.reads = {
+            name: None if attributes is None else frozenset(attributes)
+            for name, attributes in found.items()
+        }
 
     def levels(self) -> Iterator[tuple[Region, ...]]:
         """Yield the regions that are filled at the same time, from the root down."""
@@ -112,3 +131,16 @@ class Plan:
                 for field in region.lookups()
                 if field.region is not None
             )
+
+
+def _note_reads(shape: Mapping[str, Selection], found: dict[str, set[str] | None]) -> None:
+    for selection in shape.values():
+        for each in selection.fields:
+            if each.spec is not None:
+                attributes, known = attributes_of(each.spec), found[selection.type_name]
+                if attributes is None or known is None:
+                    found[selection.type_name] = None
+                else:
+                    known.update(attributes)
+            if each.region is None:
+                _note_reads(each.shape, found)

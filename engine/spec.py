@@ -54,10 +54,12 @@ class Read:
     Attributes:
         attribute: The attribute of the row that holds it.
         get: Derives it from the row. What it raises is the error of the field.
+        of: The attributes that `get` looks at; None where it may look at any.
     """
 
     attribute: str | None = None
     get: Callable[[Any], Any] | None = None
+    of: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.attribute is None) == (self.get is None):
@@ -123,6 +125,13 @@ def ask_of(spec: Lookup, row: Any, arguments: Any) -> Ask | None:
         assert spec.key is not None
         ask = StaticAsk(spec.batch, getattr(row, spec.key), arguments, spec.then)
     return None if ask is None or ask.key is None else ask
+
+
+def attributes_of(spec: Spec) -> tuple[str, ...] | None:
+    """Return which attributes of the row the spec looks at; None where it may look at any."""
+    if isinstance(spec, Lookup):
+        return None if spec.key is None else (spec.key,)
+    return spec.of if spec.attribute is None else (spec.attribute,)
 
 
 def spec_of(field: GraphQLField) -> Spec | None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from db.database import Snapshot
+from db.queries import columns
+from db.queries.columns import Unread
+from db.rows import InterceptionRow, ModelThoughtRow, TokenUsageRow, ToolUsageRow, UserPromptRow
 from resolvers.access import Reach, Scope
 from resolvers.asking import Ask, Loaders
 from resolvers.principal import Principal
+
+# The GraphQL types whose rows have columns that are dear to fetch.
+TYPE_NAMES: Mapping[type, str] = {
+    InterceptionRow: "Interception",
+    TokenUsageRow: "TokenUsage",
+    UserPromptRow: "UserPrompt",
+    ToolUsageRow: "ToolUsage",
+    ModelThoughtRow: "ModelThought",
+}
 
 
 @dataclass(slots=True)
@@ -21,12 +34,15 @@ class Context:
         scope: The rows that they may read.
         db: The snapshot that all statements of the operation read from.
         max_page_size: The largest page that a list gives.
+        reads: Which attributes are read anywhere in the operation, by the name of the GraphQL type;
+            a type that is not named, or has None, may be read in full.
     """
 
     principal: Principal
     scope: Scope
     db: Snapshot
     max_page_size: int
+    reads: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +60,10 @@ class Context:
         It says nothing about callers who may read nothing: ask `reads_nothing` first.
         """
         return self.scope if isinstance(self.scope, UUID) else None
+
+    def unread(self, row: type) -> Unread:
+        """Return the columns that rows of a type may leave out."""
+        return columns.unread(row, self.reads.get(TYPE_NAMES[row]))
 
     async def load(self, ask: Ask) -> Any:
         """Make one look-up, batched with its like."""

@@ -63,7 +63,9 @@ async def _page_or_error(
         return error
     rows = []
     if not ctx.reads_nothing:
-        rows = await interceptions.page(ctx.db, ctx.reader, filter_, keyset_of(view))
+        rows = await interceptions.page(
+            ctx.db, ctx.reader, filter_, keyset_of(view), ctx.unread(InterceptionRow)
+        )
     return page_of(rows, view, _NEWEST, filter_, Ask(counts, filter_))
 
 
@@ -87,7 +89,7 @@ async def by_ids(
     """Return the interceptions with these ids that the caller may read."""
     if ctx.reads_nothing:
         return [None] * len(ids)
-    found = await interceptions.by_ids(ctx.db, ctx.reader, ids)
+    found = await interceptions.by_ids(ctx.db, ctx.reader, ids, ctx.unread(InterceptionRow))
     return [found.get(interception_id) for interception_id in ids]
 
 
@@ -98,7 +100,9 @@ async def of_sessions(
     views = windows(keys, args, _OF_SESSION, ctx.max_page_size)
     found: dict[SessionKey, list[InterceptionRow]] = {}
     if (view := shared_window(views)) is not None:
-        found = await interceptions.page_of_sessions(ctx.db, keys, keyset_of(view))
+        found = await interceptions.page_of_sessions(
+            ctx.db, keys, keyset_of(view), ctx.unread(InterceptionRow)
+        )
     return pages_of(
         keys,
         views,
@@ -115,7 +119,9 @@ async def of_threads(
     views = windows(ids, args, _OF_THREAD, ctx.max_page_size)
     found: dict[UUID, list[InterceptionRow]] = {}
     if (view := shared_window(views)) is not None:
-        found = await interceptions.page_of_threads(ctx.db, ids, keyset_of(view))
+        found = await interceptions.page_of_threads(
+            ctx.db, ids, keyset_of(view), ctx.unread(InterceptionRow)
+        )
     return pages_of(
         ids,
         views,

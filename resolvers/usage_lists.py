@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from db.filters import Filter, ToolUsageCriteria, UserPromptCriteria
+from db.filters import ToolUsageCriteria, UserPromptCriteria
 from db.queries import usage_lists
+from db.queries.usage_lists import UsageFilter
 from db.rows import ToolUsageRow, UserPromptRow
 from resolvers import filtering
 from resolvers.asking import Ask
@@ -45,14 +46,6 @@ class UsageList:
     interceptions: Wanted = filtering.ALL
 
 
-@dataclass(frozen=True, slots=True)
-class UsageFilter:
-    """The filter of a list of usages, with every initiator looked up."""
-
-    criteria: UsageCriteria
-    interceptions: Filter
-
-
 _NEWEST: dict[type[UsageRow], Ordering[UsageRow]] = {
     row: Ordering(row.__name__, (datetime, UUID), lambda row: (row.created_at, row.id))
     for row in _ROWS.values()
@@ -80,7 +73,7 @@ async def _page_or_error(ctx: Context, wanted: UsageList) -> Page[UsageRow] | Ap
     rows: Sequence[UsageRow] = []
     if not ctx.reads_nothing:
         rows = await usage_lists.page(
-            ctx.db, row, ctx.reader, filter_.criteria, filter_.interceptions, keyset_of(view)
+            ctx.db, row, ctx.reader, filter_, keyset_of(view), ctx.unread(row)
         )
     return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
 
@@ -90,8 +83,6 @@ async def counts(ctx: Context, filters: Sequence[UsageFilter], _args: None = Non
     if ctx.reads_nothing:
         return [0] * len(filters)
     return [
-        await usage_lists.count(
-            ctx.db, _ROWS[type(f.criteria)], ctx.reader, f.criteria, f.interceptions
-        )
-        for f in filters
+        await usage_lists.count(ctx.db, _ROWS[type(filter_.criteria)], ctx.reader, filter_)
+        for filter_ in filters
     ]

@@ -14,14 +14,14 @@ Row = TypeVar("Row")
 
 
 async def _of_interceptions(ctx: Context, row: type[Row], ids: Sequence[UUID]) -> list[list[Row]]:
-    found = await usages.by_interceptions(ctx.db, row, ids)
+    found = await usages.by_interceptions(ctx.db, row, ids, ctx.unread(row))
     return [found.get(interception_id, []) for interception_id in ids]
 
 
 async def _by_ids(ctx: Context, row: type[Row], ids: Sequence[UUID]) -> list[Row | None]:
     if ctx.reads_nothing:
         return [None] * len(ids)
-    found = await usages.by_ids(ctx.db, row, ctx.reader, ids)
+    found = await usages.by_ids(ctx.db, row, ctx.reader, ids, ctx.unread(row))
     return [found.get(usage_id) for usage_id in ids]
 
 

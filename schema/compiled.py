@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from engine import Engine, Inline
+from engine import Engine, Inline, Plan
+from resolvers.context import Context
 from schema.build import graphql_core, schema, type_of
 
 # What orjson writes as our scalars would (with OPT_UTC_Z), it may have as it is.
@@ -18,4 +19,9 @@ _SCALARS = {
     "UUID": Inline("isinstance({v}, UUID)", "str({v})", names={"UUID": UUID}),
 }
 
-engine = Engine(graphql_core(schema), type_of=type_of, scalars=_SCALARS)
+
+def _tell(context: Context, plan: Plan) -> None:
+    context.reads = plan.reads
+
+
+engine = Engine(graphql_core(schema), type_of=type_of, scalars=_SCALARS, on_plan=_tell)

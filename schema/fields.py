@@ -60,9 +60,9 @@ def read(attribute: str, description: str) -> Any:
     return _field(Read(attribute=attribute), description)
 
 
-def derived(get: Callable[[Any], Any], description: str) -> Any:
-    """Declare a field that is a pure function of the row."""
-    return _field(Read(get=get), description)
+def derived(get: Callable[[Any], Any], of: Sequence[str], description: str) -> Any:
+    """Declare a field that is a pure function of some attributes of the row, `of`."""
+    return _field(Read(get=get, of=tuple(of)), description)
 
 
 def look_up(

@@ -16,5 +16,6 @@ class Node:
 
     id: strawberry.ID = derived(
         nodes.global_id,
+        ("id", "session_id", "initiator_id"),
         "The global id: opaque, the same for ever, unique over all types.",
     )

@@ -3,16 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from db.rows import InterceptionRow, ModelThoughtRow, TokenUsageRow, ToolUsageRow, UserPromptRow
+
+# Columns that a statement leaves out, because nobody reads them: they come as None.
+Unread: TypeAlias = frozenset[str]
+
+ALL_READ: Unread = frozenset()
+
+# How many variants of a statement are kept, by what is left out.
+VARIANTS = 512
+
+# What of a row may be left out: long, or dear to decode. What identifies a row, orders it or leads
+# on to others always comes. An attribute that is no column names the one that it is made of.
+_OPTIONAL: Mapping[type, Mapping[str, str]] = {
+    InterceptionRow: {
+        "client_session_id": "client_session_id",
+        "api_key_id": "api_key_id",
+        "provider": "provider",
+        "provider_name": "provider_name",
+        "model": "model",
+        "client": "client",
+        "credential_kind": "credential_kind",
+        "shown_credential_hint": "credential_hint",
+        "metadata": "metadata",
+        "ended_at": "ended_at",
+        "duration_ms": "ended_at",
+    },
+    TokenUsageRow: {
+        "provider_response_id": "provider_response_id",
+        "metadata": "metadata",
+    },
+    UserPromptRow: {
+        "provider_response_id": "provider_response_id",
+        "prompt": "prompt",
+        "metadata": "metadata",
+    },
+    ToolUsageRow: {
+        "provider_response_id": "provider_response_id",
+        "provider_tool_call_id": "provider_tool_call_id",
+        "server_url": "server_url",
+        "input": "input",
+        "invocation_error": "invocation_error",
+        "metadata": "metadata",
+    },
+    ModelThoughtRow: {"content": "content", "metadata": "metadata"},
+}
 EMPTY_OBJECT = sa.literal_column("'{}'::jsonb", JSONB)
 
 
+@lru_cache(VARIANTS)
+def unread(row: type, reads: frozenset[str] | None) -> Unread:
+    """Return which columns of a row may be left out where only these attributes of it are read.
+
+    Args:
+        row: The type of the row.
+        reads: The attributes; None where it may be any.
+    """
+    if reads is None:
+        return ALL_READ
+    optional = _OPTIONAL[row]
+    read = {column for attribute, column in optional.items() if attribute in reads}
+    return frozenset(optional.values()) - read
+
+
 def of(
-    row: type[NamedTuple], table: Any, others: Mapping[str, sa.ColumnElement[Any]] | None = None
+    row: type[NamedTuple],
+    table: Any,
+    others: Mapping[str, sa.ColumnElement[Any]] | None = None,
+    unread: Unread = ALL_READ,
 ) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a row type, taken from a table.
 
@@ -23,8 +87,12 @@ def of(
         row: The named tuple whose fields are wanted.
         table: The table or alias that has them.
         others: Fields that are no column of the table, or are read in another way.
+        unread: Columns to leave out.
     """
-    return [_column(table, name, others or {}) for name in row._fields]
+    return [
+        sa.null().label(name) if name in unread else _column(table, name, others or {})
+        for name in row._fields
+    ]
 
 
 def _column(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +16,11 @@ from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, sessions, tool_usages
 from db.queries import columns, scope
+from db.queries.columns import ALL_READ, Unread
 from db.rows import InterceptionRow, SessionKey
 from db.statement import Statement
 
 _i = interceptions.alias("i")
-_COLUMNS = columns.of(InterceptionRow, _i)
 _NEWEST = (_i.c.started_at, _i.c.id)
 
 
@@ -45,22 +45,28 @@ def session_parameters(keys: Sequence[SessionKey]) -> dict[str, Any]:
 
 
 async def page(
-    db: Snapshot, reader: UUID | None, filter_: Filter, window: Keyset
+    db: Snapshot,
+    reader: UUID | None,
+    filter_: Filter,
+    window: Keyset,
+    unread: Unread = ALL_READ,
 ) -> list[InterceptionRow]:
     """Return a window of the interceptions that pass, newest first: (started_at, id) descending.
 
     Leans on the index (started_at desc, id desc), or (initiator_id, …) for one reader.
     """
-    statement = _page(filter_.shape(), reader is not None, window.shape())
+    statement = _page(filter_.shape(), reader is not None, window.shape(), unread)
     rows = await db.fetch(
         statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
     )
     return [InterceptionRow(*row) for row in rows]
 
 
-@cache
-def _page(shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape) -> Statement:
-    select = sa.select(*_COLUMNS).where(
+@lru_cache(columns.VARIANTS)
+def _page(
+    shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape, unread: Unread
+) -> Statement:
+    select = sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
         *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
     return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True))
@@ -95,28 +101,30 @@ def _count(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
 
 
 async def by_ids(
-    db: Snapshot, reader: UUID | None, ids: Sequence[UUID]
+    db: Snapshot, reader: UUID | None, ids: Sequence[UUID], unread: Unread = ALL_READ
 ) -> dict[UUID, InterceptionRow]:
     """Return the interceptions with these ids, by id."""
     rows = await db.fetch(
-        _by_ids(reader is not None), {"ids": list(ids)} | scope.parameters(reader)
+        _by_ids(reader is not None, unread), {"ids": list(ids)} | scope.parameters(reader)
     )
     return {row[0]: InterceptionRow(*row) for row in rows}
 
 
-@cache
-def _by_ids(scoped: bool) -> Statement:
+@lru_cache(columns.VARIANTS)
+def _by_ids(scoped: bool, unread: Unread) -> Statement:
     return Statement.of(
-        sa.select(*_COLUMNS).where(_i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped))
+        sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
+            _i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped)
+        )
     )
 
 
 async def page_of_sessions(
-    db: Snapshot, keys: Sequence[SessionKey], window: Keyset
+    db: Snapshot, keys: Sequence[SessionKey], window: Keyset, unread: Unread = ALL_READ
 ) -> dict[SessionKey, list[InterceptionRow]]:
     """Return one window of each session's interceptions: (started_at, id) ascending."""
     rows = await db.fetch(
-        _page_of_sessions(window.shape()), window.parameters() | session_parameters(keys)
+        _page_of_sessions(window.shape(), unread), window.parameters() | session_parameters(keys)
     )
     result: dict[SessionKey, list[InterceptionRow]] = defaultdict(list)
     for record in rows:
@@ -125,9 +133,11 @@ async def page_of_sessions(
     return result
 
 
-@cache
-def _page_of_sessions(window: keyset.Shape) -> Statement:
-    select = sa.select(*_COLUMNS).where(*of_session_keys(_i), *filters.visible(_i))
+@lru_cache(columns.VARIANTS)
+def _page_of_sessions(window: keyset.Shape, unread: Unread) -> Statement:
+    select = sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
+        *of_session_keys(_i), *filters.visible(_i)
+    )
     return Statement.of(
         keyset.windowed_per_parent(
             select, window, [_i.c.session_id, _i.c.initiator_id], _NEWEST, descending=False
@@ -167,19 +177,19 @@ def members_of_threads() -> sa.Subquery:
 
 
 async def page_of_threads(
-    db: Snapshot, ids: Sequence[UUID], window: Keyset
+    db: Snapshot, ids: Sequence[UUID], window: Keyset, unread: Unread = ALL_READ
 ) -> dict[UUID, list[InterceptionRow]]:
     """Return one window of each thread's interceptions: (started_at, id) ascending."""
     rows = await db.fetch(
-        _page_of_threads(window.shape()), window.parameters() | {"ids": list(ids)}
+        _page_of_threads(window.shape(), unread), window.parameters() | {"ids": list(ids)}
     )
     return _by_thread(rows)
 
 
-@cache
-def _page_of_threads(window: keyset.Shape) -> Statement:
+@lru_cache(columns.VARIANTS)
+def _page_of_threads(window: keyset.Shape, unread: Unread) -> Statement:
     m = members_of_threads()
-    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m))
+    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m, unread=unread))
     return Statement.of(
         keyset.windowed_per_parent(
             select, window, [m.c.thread_id], (m.c.started_at, m.c.id), descending=False
