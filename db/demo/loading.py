@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
 from db.demo import story
-from db.importing.writing import Writer, connect
+from db.importing.writing import Writer, connected
 
 # What `aibridge demo` shows: enough for paging and searching, loaded in a second.
 DEFAULT_INTERCEPTIONS = 4_000
@@ -26,20 +27,20 @@ async def load(
     end of the demo's time, by default the last full hour. `progress` is told how many
     interceptions are done.
     """
-    connection = await connect(url)
-    try:
+    async with connected(url) as connection:
         writer = Writer(connection)
         await writer.prepare()
         written = done = 0
         until = until or story.last_full_hour()
-        for batch in story.batches(interceptions=interceptions, seed=seed, until=until):
-            async with connection.transaction():
-                counts = await writer.write(batch)
-            written += counts.written["aibridge_interceptions"]
+        batches = story.batches(interceptions=interceptions, seed=seed, until=until)
+        batch = next(batches, None)
+        while batch is not None:
             done += len(batch)
+            counts, batch = await asyncio.gather(
+                writer.write(batch), asyncio.to_thread(next, batches, None)
+            )
+            written += counts.written["aibridge_interceptions"]
             if progress is not None:
                 progress(done)
         await connection.execute("ANALYZE")
-    finally:
-        await connection.close()
     return written

@@ -12,7 +12,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 _CHILD = ("id", "interception_id", "provider_response_id")
 
-# The tables in the order in which they are written. `session_id` is PostgreSQL's to compute.
+# The tables in the order in which people hear of them. `session_id` is PostgreSQL's to compute.
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "users": ("id", "email", "username", "name", "avatar_url"),
     "aibridge_interceptions": (
@@ -76,13 +76,17 @@ class Batch:
         return len(self.interceptions)
 
     def rows(self) -> dict[str, list[Row]]:
-        """Return the rows of each table but `users`, in the order of writing."""
+        """Return the rows of each table but `users`, in the order of writing.
+
+        Interceptions come last: the figures of a session are then added up once, with all that
+        belongs to them, and the locks of sessions are held for the shortest time.
+        """
         return {
-            "aibridge_interceptions": self.interceptions,
-            "aibridge_token_usages": self.token_usages,
-            "aibridge_user_prompts": self.user_prompts,
             "aibridge_tool_usages": self.tool_usages,
             "aibridge_model_thoughts": self.model_thoughts,
+            "aibridge_token_usages": self.token_usages,
+            "aibridge_user_prompts": self.user_prompts,
+            "aibridge_interceptions": self.interceptions,
         }
 
 

@@ -28,7 +28,7 @@ BigInt = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[datetime, Meta(tz=True)]
 
 
-class Initiator(Struct):
+class Initiator(Struct, gc=False):
     """The user on whose behalf the request ran."""
 
     id: UUID
@@ -37,7 +37,7 @@ class Initiator(Struct):
     avatar_url: str = ""
 
 
-class TokenUsage(Struct):
+class TokenUsage(Struct, gc=False):
     """What one answer of the provider took."""
 
     id: UUID
@@ -51,7 +51,7 @@ class TokenUsage(Struct):
     metadata: Raw = _EMPTY
 
 
-class UserPrompt(Struct):
+class UserPrompt(Struct, gc=False):
     """What a person asked."""
 
     id: UUID
@@ -62,7 +62,7 @@ class UserPrompt(Struct):
     metadata: Raw = _EMPTY
 
 
-class ToolUsage(Struct):
+class ToolUsage(Struct, gc=False):
     """A tool call that the model asked for; an empty server or error stands for none."""
 
     id: UUID
@@ -79,7 +79,7 @@ class ToolUsage(Struct):
     metadata: Raw = _EMPTY
 
 
-class ModelThought(Struct):
+class ModelThought(Struct, gc=False):
     """What the model thought; it has no id."""
 
     content: str
@@ -87,7 +87,7 @@ class ModelThought(Struct):
     metadata: Raw = _EMPTY
 
 
-class Record(Struct):
+class Record(Struct, gc=False):
     """An interception with all that it used."""
 
     id: UUID

@@ -14,11 +14,12 @@ def batch_of(records: Iterable[Record]) -> Batch:
     """Return the rows of the records."""
     batch = Batch()
     for record in records:
-        _add(record, batch)
+        add(record, batch)
     return batch
 
 
-def _add(record: Record, batch: Batch) -> None:
+def add(record: Record, batch: Batch) -> None:
+    """Add the rows of a record to a batch."""
     user = record.initiator
     if user.id not in batch.users:
         batch.users[user.id] = user_row(user.id, user.username, user.name, user.avatar_url)

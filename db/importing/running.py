@@ -1,29 +1,28 @@
-"""A whole import: files in, rows and a result out, batch by batch.
+"""A whole import: files in, rows and a result out, chunk by chunk.
 
-Each batch is a transaction, so what an interrupted import has written is whole, and importing the
+Each chunk is a transaction, so what an interrupted import has written is whole, and importing the
 same files again writes the rest. A strict import is one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from db.database import translated
-from db.importing import records, rows, sources
-from db.importing.pieces import Piece, SourceError
-from db.importing.records import Record, RecordError
+from db.importing import rows
+from db.importing.chunks import Chunk, chunks, repeated
 from db.importing.seen import Seen
-from db.importing.writing import Counts, Writer, connect
+from db.importing.writing import Counts, Writer, connected
 
-# A batch ends at so many records, or so many bytes: rows that a COPY sends at once, and about
-# what the importer holds in memory at any time.
-_BATCH_RECORDS = 4_000
-_BATCH_BYTES = 8 * 1024 * 1024
+# Chunks that are written at once: two keep PostgreSQL busy while we read the third.
+_WRITERS: Final = 2
 
 # What PostgreSQL says of values that it can't take; found to be one record's fault, it is told so.
 _FAULTS = (
@@ -31,6 +30,9 @@ _FAULTS = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
+
+# What became of a chunk: its rows, and place and reason of each record that was not taken.
+_Outcome: TypeAlias = tuple[Counts, list[tuple[str, str]]]
 
 
 class StrictError(Exception):
@@ -70,21 +72,6 @@ class Options:
     on_progress: Callable[[Result], None] = lambda _: None
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Records that are written together, and the place of each."""
-
-    file: int
-    records: list[Record] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    size: int = 0
-
-    def halves(self) -> Iterator[_Chunk]:
-        middle = len(self.records) // 2
-        for part in (slice(None, middle), slice(middle, None)):
-            yield _Chunk(self.file, self.records[part], self.places[part])
-
-
 async def run(
     url: str, files: Sequence[str], options: Options, result: Result | None = None
 ) -> Result:
@@ -101,125 +88,141 @@ async def run(
         DatabaseError: The database was lost or refuses; what the result counts is written.
     """
     result = Result() if result is None else result
+    writers = 1 if options.strict or options.dry_run else _WRITERS
     try:
-        connection = await connect(url)
-        try:
-            await _Import(connection, files, options, result).run()
-        except BaseException:
-            if options.strict:
-                result.counts = Counts()
-            raise
-        finally:
-            # A transaction that is still open ends with the connection, and is rolled back.
-            connection.terminate()
+        async with AsyncExitStack() as stack:
+            connections = [
+                await stack.enter_async_context(connected(url)) for _ in range(writers + 1)
+            ]
+            await _Import(connections, files, options, result).run()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise translated(error) from error
     return result
 
 
 class _Import:
+    """Chunks begin one after the other, are written side by side, and end in their order."""
+
     def __init__(
-        self, connection: Any, files: Sequence[str], options: Options, result: Result
+        self, connections: list[Any], files: Sequence[str], options: Options, result: Result
     ) -> None:
-        self._connection = connection
+        first, *others = connections
+        self._seen = Seen(first)
+        self._idle = [Writer(connection) for connection in others]
+        self._open: deque[tuple[Chunk, Writer, asyncio.Task[_Outcome]]] = deque()
         self._files = files
         self._options = options
         self._result = result
-        self._writer = Writer(connection)
-        self._seen = Seen(connection)
 
     async def run(self) -> None:
-        await self._writer.prepare()
         await self._seen.prepare()
-        async with AsyncExitStack() as stack:
-            if self._options.strict:
-                await stack.enter_async_context(self._connection.transaction())
-            for file, name in enumerate(self._files):
-                for chunk in self._chunks(file, name):
-                    await self._write(chunk)
-                    self._options.on_progress(self._result)
+        for writer in self._idle:
+            await writer.prepare()
+        if self._options.strict:
+            await self._run_strictly(self._idle[0])
+        else:
+            await self._run()
 
-    def _fault(self, file: int, place: str, reason: str) -> None:
-        fault = Fault(self._files[file], place, reason)
+    async def _run_strictly(self, writer: Writer) -> None:
+        try:
+            async with writer.transaction():
+                await self._run()
+        except BaseException:
+            self._result.counts = Counts()
+            raise
+
+    async def _run(self) -> None:
+        try:
+            for file, name in enumerate(self._files):
+                async for chunk in chunks(file, name):
+                    await self._begin(chunk)
+            while self._open:
+                await self._end()
+        finally:
+            await self._give_up()
+
+    async def _begin(self, chunk: Chunk) -> None:
+        # The same record twice: the first one is written before the other is looked at.
+        while not self._idle or any(
+            not chunk.places.keys().isdisjoint(other.places) for other, _, _ in self._open
+        ):
+            await self._end()
+        writer = self._idle.pop()
+        self._open.append((chunk, writer, asyncio.create_task(self._write(chunk, writer))))
+
+    async def _end(self) -> None:
+        """Wait for the chunk that began first, and tell what became of it."""
+        chunk, writer, task = self._open[0]
+        counts, faults = await task
+        self._open.popleft()
+        self._idle.append(writer)
+        self._result.counts.add(counts)
+        self._result.records += chunk.count
+        self._result.bytes += chunk.size
+        for place, reason in chunk.faults + faults:
+            self._fault(Fault(self._files[chunk.file], place, reason))
+        self._options.on_progress(self._result)
+
+    async def _give_up(self) -> None:
+        """Stop writing; what was written all the same counts."""
+        tasks = [task for _, _, task in self._open]
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(outcome, BaseException):
+                self._result.counts.add(outcome[0])
+
+    def _fault(self, fault: Fault) -> None:
         self._result.faults += 1
         self._options.on_fault(fault)
         if self._options.strict:
             raise StrictError(str(fault))
 
-    def _chunks(self, file: int, name: str) -> Iterator[_Chunk]:
-        chunk = _Chunk(file)
-        for piece, record in self._decoded(file, name):
-            chunk.records.append(record)
-            chunk.places.append(piece.place)
-            chunk.size += len(piece.text)
-            if len(chunk.records) >= _BATCH_RECORDS or chunk.size >= _BATCH_BYTES:
-                yield chunk
-                chunk = _Chunk(file)
-        if chunk.records:
-            yield chunk
-
-    def _decoded(self, file: int, name: str) -> Iterator[tuple[Piece, Record]]:
-        """Yield the records that can be taken and report the others."""
-        try:
-            with sources.opened(name) as source:
-                for piece in sources.pieces(source):
-                    self._result.records += 1
-                    self._result.bytes += len(piece.text)
-                    try:
-                        record = records.decode(piece)
-                    except RecordError as error:
-                        self._fault(file, piece.place, str(error))
-                    else:
-                        yield piece, record
-        except SourceError as error:
-            self._fault(file, "", str(error))
-
-    async def _write(self, chunk: _Chunk) -> None:
+    async def _write(self, chunk: Chunk, writer: Writer) -> _Outcome:
         """Write the records of a chunk; where PostgreSQL refuses one, all the others."""
         try:
-            async with self._connection.transaction():
-                counts, repeated = await self._written(chunk)
-                if self._options.strict:
-                    await self._writer.clear()
+            return await self._written(chunk, writer)
+        except asyncpg.DeadlockDetectedError:
+            # Somebody else writes to the same sessions, and was the first.
+            return await self._write(chunk, writer)
         except _FAULTS as error:
-            self._writer.forget()
             if len(chunk.records) == 1:
-                self._fault(chunk.file, chunk.places[0], f"PostgreSQL refuses it: {error}")
-                return
-            for half in chunk.halves():
-                await self._write(half)
-            return
-        self._result.counts.add(counts)
-        for place, reason in repeated:
-            self._fault(chunk.file, place, reason)
+                return Counts(), [
+                    (place, f"PostgreSQL refuses it: {error}") for place in chunk.records
+                ]
+        counts, faults = Counts(), []
+        for half in chunk.halves():
+            more, found = await self._write(half, writer)
+            counts.add(more)
+            faults += found
+        return counts, faults
 
-    async def _written(self, chunk: _Chunk) -> tuple[Counts, list[tuple[str, str]]]:
-        wanted, repeated, elsewhere = await self._without_repeated(chunk)
-        batch = rows.batch_of(wanted)
-        if self._options.dry_run:
-            counts = await self._writer.weigh(batch)
-            for table, known in rows.batch_of(elsewhere).rows().items():
-                counts.skipped[table] += len(known)
-        else:
-            counts = await self._writer.write(batch)
-        return counts, repeated
+    async def _written(self, chunk: Chunk, writer: Writer) -> _Outcome:
+        if not self._options.dry_run:
+            with suppress(asyncpg.UniqueViolationError):
+                async with writer.transaction():
+                    counts = await writer.add(chunk.batch)
+                await self._seen.remember(chunk.file, chunk.places.items())
+                return counts, []
+        return await self._merged(chunk, writer)
 
-    async def _without_repeated(
-        self, chunk: _Chunk
-    ) -> tuple[list[Record], list[tuple[str, str]], list[Record]]:
-        """Return the records to write, the repeated ones of this file, those of another file."""
-        places: dict[Any, str] = {}
-        for record, place in zip(chunk.records, chunk.places, strict=True):
-            places.setdefault(record.id, place)
-        before = await self._seen.mark(chunk.file, places)
-        wanted, repeated, elsewhere = [], [], []
-        for record, place in zip(chunk.records, chunk.places, strict=True):
-            known = before.get(record.id)
-            first = known.place if known and known.file == chunk.file else places[record.id]
-            if first != place:
-                repeated.append((place, f"id: {record.id} is that of {first} too"))
-            elif known and self._options.dry_run:
-                elsewhere.append(record)
+    async def _merged(self, chunk: Chunk, writer: Writer) -> _Outcome:
+        """Write the records of a chunk of which something is there already, or weigh them."""
+        before = await self._seen.find(chunk.places)
+        new, known, faults = [], [], []
+        for place, record in chunk.records.items():
+            first = before.get(record.id)
+            if first is None:
+                new.append(record)
+            elif first.file != chunk.file:
+                known.append(record)
             else:
-                wanted.append(record)
-        return wanted, repeated, elsewhere
+                faults.append((place, repeated(record.id, first.place)))
+        async with writer.transaction():
+            if self._options.dry_run:
+                counts = await writer.weigh(rows.batch_of(new))
+                counts.skip(rows.batch_of(known))
+            else:
+                counts = await writer.merge(rows.batch_of(new + known))
+        await self._seen.remember(chunk.file, [(r.id, chunk.places[r.id]) for r in new])
+        return counts, faults

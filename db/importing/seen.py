@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-_CREATE = """
-CREATE TEMP TABLE seen_records (id uuid PRIMARY KEY, file integer NOT NULL, place text NOT NULL)
-"""
+_CREATE = "CREATE TEMP TABLE seen (id uuid NOT NULL, file integer NOT NULL, place text NOT NULL)"
 
-_MARK = """
-INSERT INTO seen_records (id, file, place)
-SELECT id, $3, place FROM unnest($1::uuid[], $2::text[]) AS given (id, place)
-ON CONFLICT DO NOTHING
-"""
-
-_FIND = """
-SELECT s.id, s.file, s.place FROM unnest($1::uuid[], $2::text[]) AS given (id, place)
-JOIN seen_records s USING (id)
-WHERE (s.file, s.place) <> ($3, given.place)
-"""
+# Made when the first look-up asks for it: most imports repeat nothing.
+_INDEX = "CREATE INDEX IF NOT EXISTS seen_id ON seen (id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +23,27 @@ class Before:
 
 
 class Seen:
-    """A temporary table of the connection, with the ids of all records so far."""
+    """A temporary table of a connection, with the ids of all records that were written."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._turn = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Make the table."""
         await self._connection.execute(_CREATE)
 
-    async def mark(self, file: int, places: dict[UUID, str]) -> dict[UUID, Before]:
-        """Remember the records of one batch; return those that were met in a batch before."""
-        given = (list(places), list(places.values()), file)
-        status = await self._connection.fetchval(
-            f"WITH m AS ({_MARK} RETURNING 1) SELECT count(*) FROM m", *given
-        )
-        if status == len(places):
-            return {}
-        found = await self._connection.fetch(_FIND, *given)
+    async def remember(self, file: int, places: Iterable[tuple[UUID, str]]) -> None:
+        """Remember records that were not met before."""
+        rows = [(record_id, file, place) for record_id, place in places]
+        async with self._turn:
+            await self._connection.copy_records_to_table("seen", records=rows)
+
+    async def find(self, ids: Iterable[UUID]) -> dict[UUID, Before]:
+        """Return where those of the records were met that are remembered."""
+        async with self._turn:
+            await self._connection.execute(_INDEX)
+            found = await self._connection.fetch(
+                "SELECT id, file, place FROM seen WHERE id = any($1::uuid[])", list(ids)
+            )
         return {row["id"]: Before(row["file"], row["place"]) for row in found}

@@ -1,12 +1,13 @@
-"""A batch into the tables: COPY into staging tables, then INSERT what is not there yet.
+"""A batch into the tables: by COPY where all is new, else by way of staging tables.
 
-COPY knows no ON CONFLICT, so the rows go into temporary tables of the connection first. Those are
-empty after every commit. They need a connection of their own: not one lent by a pooler in
-transaction mode.
+COPY knows no ON CONFLICT, so rows that may be there already go into temporary tables of the
+connection first. They need a connection of their own: not one lent by a pooler in transaction mode.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from db.importing.batches import COLUMNS, TABLES, Batch, Row
+from db.importing.collecting import rare_collections
 from db.url import for_asyncpg
 
 _PARENT = "aibridge_interceptions"
@@ -41,6 +43,11 @@ class Counts:
         self.written[table] += written
         self.skipped[table] += given - written
 
+    def skip(self, batch: Batch) -> None:
+        """Note that all rows of a batch are there already."""
+        for table, rows in batch.rows().items():
+            self.skipped[table] += len(rows)
+
     def add(self, other: Counts) -> None:
         """Add what became of another batch."""
         for table in TABLES:
@@ -49,9 +56,10 @@ class Counts:
         self.shadowed += other.shadowed
 
 
-async def connect(url: str) -> Any:
-    """Return a connection that may write for as long as it takes."""
-    return await asyncpg.connect(
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """Lend a connection that may write for as long as it takes; what it left open is undone."""
+    connection = await asyncpg.connect(
         for_asyncpg(url),
         command_timeout=None,
         server_settings={
@@ -61,6 +69,11 @@ async def connect(url: str) -> Any:
             "jit": "off",
         },
     )
+    try:
+        with rare_collections():
+            yield connection
+    finally:
+        connection.terminate()
 
 
 class Writer:
@@ -74,23 +87,53 @@ class Writer:
         """Make the staging tables, which end with the connection."""
         for table in STAGED:
             await self._connection.execute(
-                f"CREATE TEMP TABLE {_stage(table)} ON COMMIT DELETE ROWS "
+                f"CREATE TEMP TABLE {_stage(table)} "
                 f"AS SELECT {', '.join(COLUMNS[table])} FROM {table} WITH NO DATA"
             )
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Open a transaction, or a savepoint in one, for the block."""
+        try:
+            async with self._connection.transaction():
+                yield
+        except BaseException:
+            # A user who was written may be gone again.
+            self._known_users.clear()
+            raise
+
     async def write(self, batch: Batch) -> Counts:
-        """Write what is not there yet; to be called in a transaction.
+        """Write what is not there yet, in a transaction of its own."""
+        with suppress(asyncpg.UniqueViolationError):
+            async with self.transaction():
+                return await self.add(batch)
+        async with self.transaction():
+            return await self.merge(batch)
+
+    async def add(self, batch: Batch) -> Counts:
+        """Write a batch of which nothing is there yet.
+
+        Raises:
+            asyncpg.UniqueViolationError: Something was.
+        """
+        counts = Counts()
+        await self._write_users(batch.users, counts)
+        for table, rows in batch.rows().items():
+            await self._copy(table, table, rows)
+            counts.count(table, len(rows), len(rows))
+        return counts
+
+    async def merge(self, batch: Batch) -> Counts:
+        """Write what is not there yet.
 
         Existing rows stay as they are. An interception that exists gets the children that it
         lacks, found by their ids; thoughts have no id and come only with a new interception.
         """
         counts = Counts()
         await self._write_users(batch.users, counts)
-        await self._copy(batch)
-        # Children first: the figures of a session are then added up once, when its interceptions
-        # come, and not again for every kind of child.
+        await self._stage(batch)
         for table, rows in batch.rows().items():
-            if table in WITH_IDS and rows:
+            if table in WITH_IDS:
                 written = await self._connection.execute(_insert(table))
                 counts.count(table, int(written.rpartition(" ")[2]), len(rows))
         new = await self._connection.fetchrow(_INSERT_INTERCEPTIONS)
@@ -104,27 +147,23 @@ class Writer:
         fresh = await self._unknown_users(batch.users)
         counts.count("users", len(fresh), len(fresh))
         self._known_users |= fresh
-        await self._copy(batch)
+        await self._stage(batch)
         for table, rows in batch.rows().items():
             if rows:
                 new = await self._connection.fetchval(_count_new(table))
                 counts.count(table, new, len(rows))
         return counts
 
-    async def clear(self) -> None:
-        """Empty the staging tables where the transaction goes on with another batch."""
+    async def _stage(self, batch: Batch) -> None:
         await self._connection.execute(f"TRUNCATE {', '.join(map(_stage, STAGED))}")
-
-    def forget(self) -> None:
-        """Forget what a transaction that was rolled back had written."""
-        self._known_users.clear()
-
-    async def _copy(self, batch: Batch) -> None:
         for table, rows in batch.rows().items():
-            if rows:
-                await self._connection.copy_records_to_table(
-                    _stage(table), records=rows, columns=COLUMNS[table]
-                )
+            await self._copy(_stage(table), table, rows)
+
+    async def _copy(self, target: str, table: str, rows: list[Row]) -> None:
+        if rows:
+            await self._connection.copy_records_to_table(
+                target, records=rows, columns=COLUMNS[table]
+            )
 
     async def _unknown_users(self, users: dict[UUID, Row]) -> set[UUID]:
         asked = users.keys() - self._known_users
