@@ -25,6 +25,7 @@ from server.logs import RequestLogMiddleware
 from server.proxy.handler import Passthrough
 from server.readiness import Readiness
 from server.rest import routes as rest
+from server.retention import Retention, policy
 from server.settings import Settings
 
 
@@ -101,12 +102,15 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.last_used = LastUsed(database)
     app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
     await app.state.readiness.start()
+    retention = Retention(database, app.state.readiness, policy(settings))
+    retention.start()
     try:
         # A second Ctrl-C cancels what still runs, this too: all is closed as at any other stop.
         async with app.state.passthrough.running():
             with suppress(asyncio.CancelledError):
                 yield
     finally:
+        await retention.stop()
         await app.state.readiness.stop()
         await app.state.last_used.close()
         await database.close()

@@ -94,7 +94,7 @@ class Readiness:
         self._database = database
         self._url = url
         self._migrate = migrate
-        self._fit = False
+        self._fit = asyncio.Event()
         self._reason = "The database was not looked at yet."
         self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -118,12 +118,16 @@ class Readiness:
         Raises:
             DatabaseUnavailableError: It was not found fit yet.
         """
-        if not self._fit:
+        if not self._fit.is_set():
             raise DatabaseUnavailableError(self._reason)
+
+    async def wait(self) -> None:
+        """Wait until the database was found fit; it may be away again by then."""
+        await self._fit.wait()
 
     async def probe(self) -> str:
         """Return why the database can't be served at this moment, empty where it can."""
-        if not self._fit:
+        if not self._fit.is_set():
             return self._reason
         return await self._look(migrate=False)
 
@@ -136,7 +140,7 @@ class Readiness:
                 logger.warning("waiting for the database", reason=reason)
                 logged = reason
             await asyncio.sleep(_RETRY_SECONDS)
-        self._fit = True
+        self._fit.set()
         self._looked.set()
 
     async def _look(self, *, migrate: bool) -> str:

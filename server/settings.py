@@ -68,6 +68,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Prepared statements kept by a connection; 0 behind a transaction pooler.",
     )
+    retention: int | None = Field(
+        None,
+        ge=0,
+        le=36_500,
+        description="Days that interceptions are kept, 0: for ever; default: 60, and what was "
+        "imported for ever.",
+    )
 
     # Server
     host: str = Field("127.0.0.1", description="Address to listen on.")

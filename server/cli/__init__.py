@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from server.cli import demo, explaining, importing, serving, sessions, tokens, upkeep, users
+from server.cli import (
+    demo,
+    explaining,
+    importing,
+    purging,
+    serving,
+    sessions,
+    tokens,
+    upkeep,
+    users,
+)
 from server.cli.failure import CommandError
 from server.settings import SettingsError
 
@@ -25,6 +35,7 @@ demo.add_to(app)
 serving.add_to(app)
 upkeep.add_to(app)
 importing.add_to(app)
+purging.add_to(app)
 explaining.add_to(app)
 app.add_typer(sessions.sessions, name="sessions")
 app.add_typer(users.users, name="user")

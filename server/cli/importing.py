@@ -94,6 +94,23 @@ def _run(
         migrate = settings.auto_migrate_or(embedded=settings.database_url is None)
         work = partial(_import, files=files, options=options, result=result, migrate=migrate)
         asyncio.run(with_pool(url, work))
+        if not dry_run:
+            asyncio.run(with_pool(url, partial(_warn, settings)))
+
+
+async def _warn(settings: Settings, database: Database, _: str) -> None:
+    """Say how many interceptions a server with these settings would delete at its next start."""
+    from db import retention as old  # noqa: PLC0415
+    from server import retention  # noqa: PLC0415
+
+    policy = retention.policy(settings)
+    due = await old.count_interceptions(database, policy.limit()) if policy else 0
+    if policy and due:
+        typer.echo(
+            f"aibridge: {due:,} interceptions are older than {policy.days} days: `aibridge serve` "
+            "deletes them, unless AIBRIDGE_RETENTION says otherwise (0 keeps all).",
+            err=True,
+        )
 
 
 async def _import(

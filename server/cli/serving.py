@@ -46,7 +46,7 @@ def run(
         prepare: Called before serving, with settings that name the database.
     """
     # A wrong option or setting is told at once; only then is the server loaded.
-    from server import logs, process, start  # noqa: PLC0415
+    from server import logs, process, retention, start  # noqa: PLC0415
     from server.graphql.persisted import read_manifest  # noqa: PLC0415
 
     logs.configure(settings)
@@ -60,6 +60,7 @@ def run(
             start.with_database(settings) as complete,
         ):
             asyncio.run(start.prepare_database(complete))
+            retention.announce(complete)
             if prepare is not None:
                 prepare(complete)
             process.serve(complete, sock, announce)
