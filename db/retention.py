@@ -106,7 +106,7 @@ async def count(database: Database, limit: Limit) -> Counter[str]:
         await connection.execute(f"SET LOCAL statement_timeout = '{_COUNT_SECONDS}s'")
         for table, sql in statements.items():
             found[table] = await connection.fetchval(sql, limit.before, timeout=_COUNT_SECONDS)
-    return found
+    return +found
 
 
 async def count_interceptions(database: Database, limit: Limit) -> int:
