@@ -105,15 +105,19 @@ async def count(database: Database, limit: Limit) -> Counter[str]:
     ):
         await connection.execute(f"SET LOCAL statement_timeout = '{_COUNT_SECONDS}s'")
         for table, sql in statements.items():
-            found[table] = await connection.fetchval(sql, limit.before, timeout=_COUNT_SECONDS)
+            found[table] = await _number(connection, sql, limit)
     return +found
 
 
 async def count_interceptions(database: Database, limit: Limit) -> int:
     """Return how many interceptions are to go."""
     async with database.connection() as connection:
-        found: int = await connection.fetchval(_count_interceptions(limit), limit.before)
-        return found
+        return await _number(connection, _count_interceptions(limit), limit)
+
+
+async def _number(connection: Any, sql: str, limit: Limit) -> int:
+    found: int = await connection.fetchval(sql, limit.before, timeout=_COUNT_SECONDS)
+    return found
 
 
 def _count_interceptions(limit: Limit) -> str:
