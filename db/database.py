@@ -57,6 +57,7 @@ class Database:
         self._acquire_timeout = acquire_timeout
         self._is_attached = is_attached
         self._has_rollup = False
+        self._releasing: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(
@@ -103,6 +104,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; statements that still run are given a second."""
+        await asyncio.gather(*self._releasing)
         try:
             await asyncio.wait_for(self._pool.close(), 1.0)
         except TimeoutError:
@@ -149,6 +151,12 @@ class Database:
         except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
             raise translated(error) from error
 
+    def _release_later(self, connection: Any) -> None:
+        """Give the connection back beside what follows: nobody has to wait for its rollback."""
+        task = asyncio.create_task(self._release(connection))
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
     async def _release(self, connection: Any) -> None:
         # The pool drops a connection that broke; there is nothing to tell the caller.
         try:
@@ -191,7 +199,7 @@ class Snapshot:
         connection, self._connection = self._connection, None
         if connection is not None:
             # The pool rolls back, which is how a transaction that only read ends.
-            await self._database._release(connection)  # noqa: SLF001
+            self._database._release_later(connection)  # noqa: SLF001
 
     async def fetch(
         self, statement: Statement, parameters: Mapping[str, Any] | None = None

@@ -95,9 +95,19 @@ class Coster:
         }
         spreads = {name: spreads_of(node) for name, node in fragments.items()}
         self._fragments = [fragments[name] for name in in_order(spreads)]
+        # The costs that no variable can change, by the identity of the operation.
+        self._constant: dict[int, int] = {}
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return the cost with these variables; ones that are wrong count as not given."""
+        if operation.variable_definitions:
+            return self._counted(operation, variables)
+        known = self._constant.get(id(operation))
+        if known is None:
+            known = self._constant[id(operation)] = self._counted(operation, {})
+        return known
+
+    def _counted(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         root = self._schema.get_root_type(operation.operation)
         assert root is not None, "validation knows the operation's type"
         walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))

@@ -17,10 +17,10 @@ from db.errors import DatabaseError
 from resolvers.errors import ApiError
 from schema.build import graphql_core, schema
 from server import errors, graphiql, health, metrics, signin
-from server.auth import LastUsed
 from server.dates import DateMiddleware
 from server.gate import GRAPHQL_PATH, ShutGate
 from server.graphql.endpoint import GraphQLEndpoint
+from server.keys import Keys, LastUsed
 from server.logs import RequestLogMiddleware
 from server.proxy.handler import Passthrough
 from server.readiness import Readiness
@@ -99,6 +99,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         statement_cache_size=settings.statement_cache_size,
     )
     app.state.database = database
+    app.state.keys = Keys(database)
     app.state.last_used = LastUsed(database)
     app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
     await app.state.readiness.start()

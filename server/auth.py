@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection
 
-from db.database import Database
-from db.errors import DatabaseError
-from db.queries import credentials
 from db.queries.credentials import CredentialRow
 from resolvers.errors import UnauthenticatedError
 from resolvers.principal import Principal
@@ -29,9 +24,6 @@ _SUSPENDED = (
 )
 
 _BEARER = "bearer "
-_TOUCH_AFTER = timedelta(minutes=1)
-# How many keys are remembered as noted lately; forgetting one costs a statement, nothing else.
-_TOUCHED_MAX = 10_000
 
 
 async def authenticate(connection: HTTPConnection) -> Principal:
@@ -44,10 +36,9 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     state = connection.app.state
     state.readiness.require()
     token = _token(connection)
-    database: Database = state.database
     # An id that is not ASCII (or holds a NUL) was never given out.
     known = token.id.isascii() and token.id.isprintable()
-    row = await credentials.by_key_id(database, token.id) if known else None
+    row = await state.keys.by_id(token.id) if known else None
     principal = _verified(token, row, datetime.now(UTC))
     assert row is not None, "an unknown key has been refused"
     logs.of(connection).caller = str(principal.user_id)
@@ -88,39 +79,3 @@ def _verified(token: tokens.Token, row: CredentialRow | None, now: datetime) -> 
     if row.status == "suspended":
         raise UnauthenticatedError(_SUSPENDED)
     return Principal(row.user_id, row.username, frozenset(row.roles))
-
-
-class LastUsed:
-    """Notes beside the requests when a key was used; at most once a minute for each key.
-
-    A note that fails (the database only reads, for instance) is dropped: it is a convenience.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._touched: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def note(self, row: CredentialRow) -> None:
-        """Note the use without waiting for it."""
-        now = time.monotonic()
-        if datetime.now(UTC) - row.last_used < _TOUCH_AFTER:
-            return
-        if now - self._touched.get(row.key_id, float("-inf")) < _TOUCH_AFTER.total_seconds():
-            return
-        if len(self._touched) >= _TOUCHED_MAX:
-            self._touched.clear()
-        self._touched[row.key_id] = now
-        task = asyncio.create_task(self._touch(row.key_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        """Wait for the notes under way."""
-        await asyncio.gather(*self._tasks)
-
-    async def _touch(self, key_id: str) -> None:
-        try:
-            await credentials.touch(self._database, key_id)
-        except DatabaseError as error:
-            logs.logger.debug("last_used not noted", error=type(error).__name__)

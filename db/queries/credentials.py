@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from db.database import Database
 from db.models import api_keys, users
+from db.queries import columns
 from db.statement import Statement
 
 
@@ -30,7 +31,7 @@ class CredentialRow:
 
 
 @cache
-def _by_key_id() -> Statement:
+def _by_key_ids() -> Statement:
     return Statement.of(
         sa.select(
             api_keys.c.id,
@@ -43,17 +44,17 @@ def _by_key_id() -> Statement:
             sa.cast(users.c.status, sa.Text),
         )
         .join_from(api_keys, users, users.c.id == api_keys.c.user_id)
-        .where(api_keys.c.id == sa.bindparam("key_id"), ~users.c.deleted, ~users.c.is_system)
+        .where(api_keys.c.id == columns.any_text("key_ids"), ~users.c.deleted, ~users.c.is_system)
     )
 
 
-async def by_key_id(database: Database, key_id: str) -> CredentialRow | None:
-    """Return the key with its user; None where it is unknown or its user is deleted or a system's.
+async def by_key_ids(database: Database, key_ids: Sequence[str]) -> dict[str, CredentialRow]:
+    """Return the keys with their users, by id; not those of users who are deleted or a system's.
 
     It leans on the primary keys of both tables.
     """
-    rows = await database.fetch(_by_key_id(), {"key_id": key_id})
-    return CredentialRow(*rows[0]) if rows else None
+    rows = await database.fetch(_by_key_ids(), {"key_ids": key_ids})
+    return {row[0]: CredentialRow(*row) for row in rows}
 
 
 async def touch(database: Database, key_id: str) -> None:

@@ -1,0 +1,101 @@
+"""Keys of callers: looked up together, and noted when they were used."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from db.database import Database
+from db.errors import DatabaseError
+from db.queries import credentials
+from db.queries.credentials import CredentialRow
+from server import logs
+
+_TOUCH_AFTER = timedelta(minutes=1)
+# How many keys are remembered as noted lately; forgetting one costs a statement, nothing else.
+_TOUCHED_MAX = 10_000
+
+_Found: TypeAlias = "asyncio.Future[CredentialRow | None]"
+
+
+class Keys:
+    """Looks keys up for all requests that wait at the same time, by one statement.
+
+    Whoever asks while a statement runs waits for the next one. So everybody is answered by a
+    statement that began after they asked: a key that was revoked is refused from then on.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[str, list[_Found]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def by_id(self, key_id: str) -> CredentialRow | None:
+        """Return the key with its user; None where nobody may sign in with it.
+
+        Raises:
+            DatabaseError: The database can't be asked now.
+        """
+        found: _Found = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key_id, []).append(found)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await found
+
+    async def _look(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                rows = await credentials.by_key_ids(self._database, list(waiting))
+            except Exception as error:  # noqa: BLE001 (it is the error of each who waits)
+                for future in _unfinished(waiting.values()):
+                    future.set_exception(error)
+            else:
+                for key_id, futures in waiting.items():
+                    for future in _unfinished([futures]):
+                        future.set_result(rows.get(key_id))
+        self._looking = None
+
+
+def _unfinished(futures: Iterable[list[_Found]]) -> Iterator[_Found]:
+    """Yield those that somebody still waits for: a request may have been given up meanwhile."""
+    return (future for some in futures for future in some if not future.done())
+
+
+class LastUsed:
+    """Notes beside the requests when a key was used; at most once a minute for each key.
+
+    A note that fails (the database only reads, for instance) is dropped: it is a convenience.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._touched: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def note(self, row: CredentialRow) -> None:
+        """Note the use without waiting for it."""
+        now = time.monotonic()
+        if datetime.now(UTC) - row.last_used < _TOUCH_AFTER:
+            return
+        if now - self._touched.get(row.key_id, float("-inf")) < _TOUCH_AFTER.total_seconds():
+            return
+        if len(self._touched) >= _TOUCHED_MAX:
+            self._touched.clear()
+        self._touched[row.key_id] = now
+        task = asyncio.create_task(self._touch(row.key_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for the notes under way."""
+        await asyncio.gather(*self._tasks)
+
+    async def _touch(self, key_id: str) -> None:
+        try:
+            await credentials.touch(self._database, key_id)
+        except DatabaseError as error:
+            logs.logger.debug("last_used not noted", error=type(error).__name__)
