@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,6 +11,7 @@ import pytest
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
+from db.statement import Statement
 from server import tokens
 from server.keys import Keys
 from tests.server.callers import Caller, make_caller
@@ -22,9 +23,11 @@ class _Watched(Database):
     statements = 0
     hold: tuple[asyncio.Event, asyncio.Event] | None = None
 
-    async def fetch(self, *arguments: Any) -> Any:
+    async def fetch(
+        self, statement: Statement, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Any]:
         self.statements += 1
-        rows = await super().fetch(*arguments)
+        rows = await super().fetch(statement, parameters)
         if self.hold is not None:
             has_read, may_go_on = self.hold
             has_read.set()
