@@ -38,6 +38,9 @@ _UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
+    # On a standby: what the primary changed stands in the way of a snapshot.
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
     # What asyncpg says of a connection that was killed at the moment when it was to be used.
     asyncpg.InternalClientError,
 )

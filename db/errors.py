@@ -1,7 +1,8 @@
 """What can go wrong between us and PostgreSQL, as the layers above need to tell it apart.
 
 DatabaseError
-├── DatabaseUnavailableError   away, starting, stopping, out of connections, or our pool is busy
+├── DatabaseUnavailableError   away, starting, stopping, out of connections, a standby that
+│                              has to catch up, or our pool is busy
 ├── StatementTimeoutError      a statement ran into statement_timeout or was cancelled
 └── InvalidTextError           a text that PostgreSQL can't hold (NUL, lone surrogates)
 """
