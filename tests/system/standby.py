@@ -35,7 +35,7 @@ class Standby:
 
     def start(self) -> None:
         """Copy the primary, and run from there."""
-        copied = ["-D", self._data, "-h", self._primary, "-U", "postgres"]
+        copied: list[str | Path] = ["-D", self._data, "-h", self._primary, "-U", "postgres"]
         self._run("pg_basebackup", *copied, "-R", "-X", "stream", "-c", "fast", "--no-sync")
         self._run("pg_ctl", "-D", self._data, "-w", "-l", "log", "-o", self._options, "start")
 

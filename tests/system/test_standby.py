@@ -40,7 +40,7 @@ class Story:
     async def ask(self) -> list[httpx.Response]:
         """Ask through both doors."""
         asked = (self.client.post("/graphql", json={"query": QUERY}), self.client.get(REST))
-        return await asyncio.gather(*asked)
+        return list(await asyncio.gather(*asked))
 
     async def sessions(self) -> int:
         """Return how many sessions both doors tell of."""
