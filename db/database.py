@@ -142,6 +142,19 @@ class Database:
             )
             return rows
 
+    async def rollup_faults(self) -> list[str]:
+        """Say what is wrong with the triggers that keep the rollup; where anything, read past it.
+
+        Raises:
+            DatabaseError: As `Snapshot.fetch`.
+        """
+        if self._is_attached:
+            return []
+        async with self.connection() as connection:
+            faults = await rollup.trigger_faults(connection)
+        self._has_rollup = self._has_rollup and not faults
+        return faults
+
     async def _look_for_rollup(self, connection: Any) -> bool:
         # Once found it stays; until then each operation looks, for a migration may come.
         if not self._has_rollup and not self._is_attached:

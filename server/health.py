@@ -25,4 +25,7 @@ async def _healthz(_: Request) -> Response:
 async def _readyz(request: Request) -> Response:
     readiness: Readiness = request.app.state.readiness
     reason = await readiness.probe()
-    return ErrorResponse(503, reason) if reason else JSONResponse({"status": "ready"})
+    if reason:
+        return ErrorResponse(503, reason)
+    warnings = await readiness.warnings()
+    return JSONResponse({"status": "ready"} | ({"warnings": warnings} if warnings else {}))

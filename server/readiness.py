@@ -97,6 +97,7 @@ class Readiness:
         self._fit = asyncio.Event()
         self._reason = "The database was not looked at yet."
         self._looked = asyncio.Event()
+        self._warned: list[str] = []
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -130,6 +131,17 @@ class Readiness:
         if not self._fit.is_set():
             return self._reason
         return await self._look(migrate=False)
+
+    async def warnings(self) -> list[str]:
+        """Return what is wrong with a database that can be served all the same."""
+        try:
+            found = await self._database.rollup_faults()
+        except DatabaseError:
+            return []
+        if found and found != self._warned:
+            logger.warning("the rollup of sessions is not kept", faults=found)
+        self._warned = found
+        return found
 
     async def _look_until_fit(self) -> None:
         logged = None
