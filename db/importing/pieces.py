@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # The largest record: prompts may hold whole files, but one record must not fill the memory.
 MAX_RECORD: Final = 64 * 1024 * 1024
@@ -16,8 +15,7 @@ class SourceError(Exception):
     """A file can't be read, or not any further; the message is the end of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """The bytes that should be one record, where they stand, and why they can't be one."""
 
     place: str

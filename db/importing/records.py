@@ -117,6 +117,9 @@ _DECODER = msgspec.json.Decoder(Record)
 _FIRST_TIME: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LAST_TIME: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
+_OUT_OF_RANGE: Final = "out of the range of times that can be stored"
+_NO_OBJECT: Final = "expected object or null"
+
 _MESSAGE = re.compile(r"(?P<what>.+?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 
@@ -192,31 +195,45 @@ def _refuse_nul(text: bytes) -> None:
 
 def _check(record: Record) -> None:
     """Refuse what the types can't tell."""
-    _check_time("started_at", record.started_at)
-    if record.ended_at is not None:
-        _check_time("ended_at", record.ended_at)
-    _check_metadata("metadata", record.metadata)
+    for name, time in (("started_at", record.started_at), ("ended_at", record.ended_at)):
+        if time is not None and not _can_be_stored(time):
+            raise RecordError(f"{name}: {_OUT_OF_RANGE}")
+    if not _is_object(record.metadata):
+        raise RecordError(f"metadata: {_NO_OBJECT}")
     for name in ("token_usages", "user_prompts", "tool_usages"):
-        seen: set[UUID] = set()
+        seen: set[int] = set()
         for index, child in enumerate(getattr(record, name)):
-            place = f"{name}[{index}]"
-            if child.interception_id != record.id:
-                raise RecordError(f"{place}.interception_id: is not the id of this interception")
-            if child.id in seen:
-                raise RecordError(f"{place}.id: is that of another one of this interception")
-            seen.add(child.id)
-            _check_time(f"{place}.created_at", child.created_at)
-            _check_metadata(f"{place}.metadata", child.metadata)
+            fault = _child_fault(child, record.id, seen)
+            if fault:
+                raise RecordError(f"{name}[{index}].{fault}")
     for index, thought in enumerate(record.model_thoughts):
-        _check_time(f"model_thoughts[{index}].created_at", thought.created_at)
-        _check_metadata(f"model_thoughts[{index}].metadata", thought.metadata)
+        fault = _part_fault(thought)
+        if fault:
+            raise RecordError(f"model_thoughts[{index}].{fault}")
 
 
-def _check_time(place: str, time: datetime) -> None:
-    if not _FIRST_TIME <= time <= _LAST_TIME:
-        raise RecordError(f"{place}: out of the range of times that can be stored")
+def _child_fault(
+    child: TokenUsage | UserPrompt | ToolUsage, parent: UUID, seen: set[int]
+) -> str | None:
+    # Numbers compare in a tenth of the time that UUIDs take.
+    if child.interception_id.int != parent.int:
+        return "interception_id: is not the id of this interception"
+    if child.id.int in seen:
+        return "id: is that of another one of this interception"
+    seen.add(child.id.int)
+    return _part_fault(child)
 
 
-def _check_metadata(place: str, metadata: Raw) -> None:
-    if bytes(metadata)[:1] not in (b"{", b"n"):
-        raise RecordError(f"{place}: expected object or null")
+def _part_fault(part: TokenUsage | UserPrompt | ToolUsage | ModelThought) -> str | None:
+    if not _can_be_stored(part.created_at):
+        return f"created_at: {_OUT_OF_RANGE}"
+    return None if _is_object(part.metadata) else f"metadata: {_NO_OBJECT}"
+
+
+def _can_be_stored(time: datetime) -> bool:
+    # Nearly all are told by the year, without a look at the zone.
+    return _FIRST_TIME.year < time.year < _LAST_TIME.year or _FIRST_TIME <= time <= _LAST_TIME
+
+
+def _is_object(metadata: Raw) -> bool:
+    return bytes(metadata)[:1] in (b"{", b"n")
