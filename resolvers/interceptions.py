@@ -23,9 +23,7 @@ from resolvers.paging import (
     keyset_of,
     page_of,
     pages_of,
-    shared_window,
     window,
-    windows,
 )
 
 
@@ -97,17 +95,13 @@ async def of_sessions(
     ctx: Context, keys: Sequence[SessionKey], args: PageArgs
 ) -> list[Page[InterceptionRow] | ApiError]:
     """Return one page of each session's interceptions, oldest first."""
-    views = windows(keys, args, _OF_SESSION, ctx.max_page_size)
-    found: dict[SessionKey, list[InterceptionRow]] = {}
-    if (view := shared_window(views)) is not None:
-        found = await interceptions.page_of_sessions(
-            ctx.db, keys, keyset_of(view), ctx.unread(InterceptionRow)
-        )
-    return pages_of(
+    unread = ctx.unread(InterceptionRow)
+    return await pages_of(
         keys,
-        views,
-        found,
+        args,
+        ctx.max_page_size,
         _OF_SESSION,
+        lambda keys, window: interceptions.page_of_sessions(ctx.db, keys, window, unread),
         lambda key: Ask(sessions.summaries, key, then="interception_count"),
     )
 
@@ -116,17 +110,13 @@ async def of_threads(
     ctx: Context, ids: Sequence[UUID], args: PageArgs
 ) -> list[Page[InterceptionRow] | ApiError]:
     """Return one page of each thread's interceptions, oldest first."""
-    views = windows(ids, args, _OF_THREAD, ctx.max_page_size)
-    found: dict[UUID, list[InterceptionRow]] = {}
-    if (view := shared_window(views)) is not None:
-        found = await interceptions.page_of_threads(
-            ctx.db, ids, keyset_of(view), ctx.unread(InterceptionRow)
-        )
-    return pages_of(
+    unread = ctx.unread(InterceptionRow)
+    return await pages_of(
         ids,
-        views,
-        found,
+        args,
+        ctx.max_page_size,
         _OF_THREAD,
+        lambda ids, window: interceptions.page_of_threads(ctx.db, ids, window, unread),
         lambda thread_id: Ask(threads.summaries, thread_id, then="interception_count"),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -199,44 +199,56 @@ def page_of(
     )
 
 
-def windows(
-    parents: Sequence[Hashable], args: PageArgs, ordering: Ordering[Any], max_size: int
-) -> list[Window | BadUserInputError]:
-    """Check the arguments of a connection that many parents share.
-
-    A cursor belongs to the list of one parent: for the others it is an error, theirs alone.
-    """
-    result: list[Window | BadUserInputError] = []
-    for parent in parents:
-        try:
-            result.append(window(args, ordering, parent, max_size))
-        except BadUserInputError as error:
-            result.append(error)
-    return result
-
-
-def shared_window(views: Sequence[Window | BadUserInputError]) -> Window | None:
-    """Return the window that all parents share whose arguments are good; None where there is none.
-
-    Equal arguments make equal windows, so one statement serves all parents.
-    """
-    return next((view for view in views if isinstance(view, Window)), None)
-
-
-def pages_of(
+async def pages_of(
     parents: Sequence[P],
-    views: Sequence[Window | BadUserInputError],
-    found: Mapping[P, Sequence[T]],
+    args: PageArgs,
+    max_size: int,
     ordering: Ordering[T],
+    fetch: Callable[[Sequence[P], Keyset], Awaitable[Mapping[P, Sequence[T]]]],
     count: Callable[[P], Ask],
 ) -> list[Page[T] | ApiError]:
-    """Make the page of each parent of what a query returned, by parent."""
+    """Return the same page of each parent's list; an error for each whose arguments are wrong.
+
+    A cursor belongs to the list of one parent: for the others it is an error, theirs alone.
+
+    Args:
+        parents: The keys of the parents.
+        args: The arguments of the connection, which all parents share.
+        max_size: The largest page allowed.
+        ordering: The order of each list.
+        fetch: Returns that window of the list of each of these parents, by parent.
+        count: How to learn the length of a parent's whole list.
+    """
+    windows = _windows(parents, args, max_size, ordering)
+    good = [
+        parent for parent, view in zip(parents, windows, strict=True) if isinstance(view, Window)
+    ]
+    # Equal arguments make equal windows, so one statement serves all parents.
+    shared = next((view for view in windows if isinstance(view, Window)), None)
+    found = {} if shared is None else await fetch(good, keyset_of(shared))
     return [
         page_of(found.get(parent, ()), view, ordering, parent, count(parent))
         if isinstance(view, Window)
         else view
-        for parent, view in zip(parents, views, strict=True)
+        for parent, view in zip(parents, windows, strict=True)
     ]
+
+
+def _windows(
+    parents: Sequence[Hashable], args: PageArgs, max_size: int, ordering: Ordering[Any]
+) -> list[Window | BadUserInputError]:
+    if args.after is None and args.before is None:
+        return [_window(args, ordering, None, max_size)] * len(parents)
+    return [_window(args, ordering, parent, max_size) for parent in parents]
+
+
+def _window(
+    args: PageArgs, ordering: Ordering[Any], of: object, max_size: int
+) -> Window | BadUserInputError:
+    try:
+        return window(args, ordering, of, max_size)
+    except BadUserInputError as error:
+        return error
 
 
 def digest_of(ordering: Ordering[Any], of: object) -> str:

@@ -9,6 +9,7 @@ from enum import Enum
 from uuid import UUID
 
 from db.filters import Filter
+from db.keyset import Keyset
 from db.queries import sessions
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from resolvers import filtering, search, users
@@ -23,9 +24,7 @@ from resolvers.paging import (
     keyset_of,
     page_of,
     pages_of,
-    shared_window,
     window,
-    windows,
 )
 
 
@@ -171,12 +170,20 @@ async def of_users(
     ctx: Context, user_ids: Sequence[UUID], args: PageArgs
 ) -> list[Page[SessionRow] | ApiError]:
     """Return one page of each user's sessions that the caller may read, newest first."""
-    views = windows(user_ids, args, _OF_USER, ctx.max_page_size)
-    found: dict[UUID, list[SessionRow]] = {}
-    view = shared_window(views)
-    if view is not None and not ctx.reads_nothing:
-        found = await sessions.page_of_users(ctx.db, ctx.reader, user_ids, keyset_of(view))
-    return pages_of(user_ids, views, found, _OF_USER, lambda user_id: Ask(counts_of_users, user_id))
+
+    async def fetch(user_ids: Sequence[UUID], window: Keyset) -> dict[UUID, list[SessionRow]]:
+        if ctx.reads_nothing:
+            return {}
+        return await sessions.page_of_users(ctx.db, ctx.reader, user_ids, window)
+
+    return await pages_of(
+        user_ids,
+        args,
+        ctx.max_page_size,
+        _OF_USER,
+        fetch,
+        lambda user_id: Ask(counts_of_users, user_id),
+    )
 
 
 async def counts_of_users(ctx: Context, user_ids: Sequence[UUID], _args: None = None) -> list[int]:

@@ -17,10 +17,7 @@ from resolvers.paging import (
     Ordering,
     Page,
     PageArgs,
-    keyset_of,
     pages_of,
-    shared_window,
-    windows,
 )
 
 _OF_SESSION: Ordering[ThreadRow] = Ordering(
@@ -32,15 +29,12 @@ async def of_sessions(
     ctx: Context, keys: Sequence[SessionKey], args: PageArgs
 ) -> list[Page[ThreadRow] | ApiError]:
     """Return one page of each session's threads, oldest first."""
-    views = windows(keys, args, _OF_SESSION, ctx.max_page_size)
-    found: dict[SessionKey, list[ThreadRow]] = {}
-    if (view := shared_window(views)) is not None:
-        found = await threads.page_of_sessions(ctx.db, keys, keyset_of(view))
-    return pages_of(
+    return await pages_of(
         keys,
-        views,
-        found,
+        args,
+        ctx.max_page_size,
         _OF_SESSION,
+        lambda keys, window: threads.page_of_sessions(ctx.db, keys, window),
         lambda key: Ask(sessions.summaries, key, then="thread_count"),
     )
 
