@@ -8,7 +8,7 @@ a coroutine or a resolver of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -72,6 +72,7 @@ class Execution:
         self._trace = trace
         self._lookups = Lookups()
         self._outcomes: dict[Field, list[Any]] = {}
+        self._completed: dict[Region, list[Any]] = {}
         self._failed = False
 
     def run(self, root: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
@@ -83,7 +84,7 @@ class Execution:
         start = perf_counter()
         result = self._answer(root)
         if self._trace is not None:
-            self._trace.building = perf_counter() - start
+            self._trace.building += perf_counter() - start
         return result
 
     # Down: level by level
@@ -93,9 +94,6 @@ class Execution:
         while level:
             wants, fields = self._wants(level)
             await self._fetch(wants)
-            for want in wants:
-                if want.settle():
-                    self._failed = True
             level = [(region, self._values(field)) for field, region in fields]
 
     def _wants(
@@ -127,28 +125,53 @@ class Execution:
             return gatherer.gather(region, values, is_root=region is self._plan.root)
 
     async def _fetch(self, wants: list[Want]) -> None:
-        groups = list(dict.fromkeys(want.group for want in wants if want.group.missing))
+        by_group: dict[Group, list[Want]] = {}
+        for want in wants:
+            by_group.setdefault(want.group, []).append(want)
+        groups = [group for group in by_group if group.missing]
         if self._trace is not None:
             if groups:
                 self._trace.levels.append([])
             for group in groups:
-                await self._fetch_traced(group, wants, self._trace)
+                await self._fetch_traced(group, by_group[group], self._trace)
         elif len(groups) > 1 and self._frame.limits.concurrent:
-            await asyncio.gather(*map(self._fetch_group, groups))
+            await asyncio.gather(*(self._fetch_group(group, by_group[group]) for group in groups))
         else:
             for group in groups:
-                await self._fetch_group(group)
+                await self._fetch_group(group, by_group[group])
+        for group, known in by_group.items():
+            if group not in groups:
+                self._settle(known)
 
-    def _fetch_group(self, group: Group) -> Coroutine[Any, Any, None]:
-        return group.fetch(self._context, self._frame.limits.keys)
+    async def _fetch_group(self, group: Group, wants: list[Want]) -> None:
+        await group.fetch(self._context, self._frame.limits.keys)
+        self._settle(wants)
+
+    def _settle(self, wants: list[Want]) -> None:
+        """Hand out what was found, and build what nothing else is looked up for.
+
+        The next batch of the level is being fetched meanwhile.
+        """
+        for want in wants:
+            region = want.field.region
+            assert region is not None
+            if want.settle():
+                self._failed = True
+            elif want.is_whole and not region.stops and not self._failed:
+                try:
+                    self._completed[region] = region.build(self._outcomes[want.field])
+                except Exception:  # noqa: BLE001
+                    self._failed = True
 
     async def _fetch_traced(self, group: Group, wants: list[Want], trace: Trace) -> None:
-        ours = [want for want in wants if want.group is group]
-        fields = tuple(dict.fromkeys(want.field for want in ours))
-        call = trace.begin(group, fields, sum(len(want.keys) for want in ours))
+        fields = tuple(dict.fromkeys(want.field for want in wants))
+        call = trace.begin(group, fields, sum(len(want.keys) for want in wants))
         start = perf_counter()
-        await self._fetch_group(group)
+        await group.fetch(self._context, self._frame.limits.keys)
         trace.end(call, perf_counter() - start)
+        start = perf_counter()
+        self._settle(wants)
+        trace.building += perf_counter() - start
 
     def _values(self, field: Field) -> Sequence[Any]:
         values = self._outcomes[field]
@@ -173,7 +196,10 @@ class Execution:
         below = []
         for field in region.lookups():
             assert field.region is not None
-            below.append(iter(self._built(field.region, self._outcomes.get(field, ()))).__next__)
+            completed = self._completed.get(field.region)
+            if completed is None:
+                completed = self._built(field.region, self._outcomes.get(field, ()))
+            below.append(iter(completed).__next__)
         return region.build(values, *below)
 
     def _answer_carefully(self, root: Any) -> ExecutionResult:

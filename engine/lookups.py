@@ -79,6 +79,11 @@ class Want:
         self.keys.append(key)
         self._places.append(place)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows of the field want something, and of this group."""
+        return not self._places
+
     def settle(self) -> bool:
         """Hand out what was found; say whether some of it is an exception."""
         found = self.group.found
