@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed-dev
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run fmt lint types imports test fuzz cov schema schema-check migration migration-check graphiql build check clean
+.PHONY: help install demo run fmt lint types imports test fuzz examples cov schema schema-check migration migration-check graphiql build check clean
 
 ##@ Start
 help: ## Print this list
@@ -53,6 +53,12 @@ test: $(STAMP) ## Set up and run all tests
 
 fuzz: $(STAMP) ## Let schemathesis invent GraphQL operations for ten minutes (FUZZ_SECONDS=…)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -s tests/server/graphql/test_fuzz.py
+
+examples: ## Compile the examples in TypeScript against schema.graphql (needs Node 20 and npm's registry)
+	@for each in graphql-codegen relay; do \
+		echo "examples/$$each"; \
+		(cd examples/$$each && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent check) || exit 1; \
+	done
 
 cov: $(STAMP) ## Run all tests and report what they do not reach
 	@$(BIN)/coverage run -m pytest
