@@ -46,13 +46,20 @@ async def answer(request: Request, asset: Asset) -> Response:
         headers["Vary"] = "Accept-Encoding"
         if as_stored:
             headers |= {"Content-Encoding": "gzip", "ETag": f'"{asset.name}.gz"'}
-    if _is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     body = await asyncio.to_thread(_read, asset.path, as_stored)
     response = Response(body, headers=headers, media_type=asset.media_type)
     if request.method == "HEAD":
         response.body = b""
     return response
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Say whether the caller has what carries this tag (If-None-Match)."""
+    values = request.headers.get("if-none-match", "").split(",")
+    known = {value.strip().removeprefix("W/") for value in values}
+    return etag in known or "*" in known
 
 
 def _read(path: Path, as_stored: bool) -> bytes:
@@ -66,8 +73,3 @@ def _takes_gzip(accept_encoding: str) -> bool:
         if name in {"gzip", "*"}:
             return parameter.rstrip("0") not in {"q=", "q=0."}
     return False
-
-
-def _is_known(if_none_match: str, etag: str) -> bool:
-    known = {value.strip().removeprefix("W/") for value in if_none_match.split(",")}
-    return etag in known or "*" in known

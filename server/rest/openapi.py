@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import metadata
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from server.assets import is_known
 from server.gate import BASE_PATHS
 from server.rest.encoding import encoded
 from server.rest.openapi_schemas import SCHEMAS, Schema, ref
@@ -214,13 +216,19 @@ def document(root_path: str = "") -> Schema:
 
 
 @cache
-def _encoded(root_path: str) -> bytes:
-    return encoded(document(root_path))
+def _encoded(root_path: str) -> tuple[bytes, str]:
+    """Return the document, and the tag that changes with it."""
+    text = encoded(document(root_path))
+    return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
 
 
 async def _answer(request: Request) -> Response:
-    text = _encoded(request.scope.get("root_path", ""))
-    return Response(text, media_type="application/json; charset=utf-8")
+    text, etag = _encoded(request.scope.get("root_path", ""))
+    # It changes with the version: kept, and asked for again each time.
+    headers = {"Cache-Control": "no-cache", "ETag": etag}
+    if is_known(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(text, headers=headers, media_type="application/json; charset=utf-8")
 
 
 def routes() -> list[BaseRoute]:

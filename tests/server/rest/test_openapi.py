@@ -67,6 +67,15 @@ async def test_the_document_needs_no_token(shared_database_url: str) -> None:
     assert response.json() == openapi.document()
 
 
+async def test_who_has_the_document_is_told_so(shared_database_url: str) -> None:
+    async with running_app(shared_database_url) as app, client_of(app) as client:
+        etag = (await client.get("/openapi.json")).headers["etag"]
+        again = await client.get("/openapi.json", headers={"If-None-Match": f'"other", W/{etag}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+        other = await client.get("/openapi.json", headers={"If-None-Match": '"other"'})
+        assert other.status_code == 200
+
+
 async def test_the_page_is_served_with_its_file(shared_database_url: str) -> None:
     async with running_app(shared_database_url) as app, client_of(app) as client:
         page = await client.get("/docs")
