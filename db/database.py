@@ -14,6 +14,7 @@ import orjson
 
 from db import rollup
 from db.errors import (
+    DatabaseBusyError,
     DatabaseError,
     DatabaseUnavailableError,
     InvalidTextError,
@@ -164,6 +165,10 @@ class Database:
     async def _acquire(self) -> Any:
         try:
             return await self._pool.acquire(timeout=self._acquire_timeout)
+        except TimeoutError as error:
+            if self._pool.get_size() < self._pool.get_max_size():
+                raise translated(error) from error
+            raise DatabaseBusyError("all connections are in use") from error
         except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
             raise translated(error) from error
 

@@ -1,8 +1,9 @@
 """What can go wrong between us and PostgreSQL, as the layers above need to tell it apart.
 
 DatabaseError
-├── DatabaseUnavailableError   away, starting, stopping, out of connections, a standby that
-│                              has to catch up, or our pool is busy
+├── DatabaseUnavailableError   away, starting, stopping, out of connections, or a standby that has
+│   │                          to catch up
+│   └── DatabaseBusyError      it may be well, but all connections of our pool are in use
 ├── StatementTimeoutError      a statement ran into statement_timeout or was cancelled
 └── InvalidTextError           a text that PostgreSQL can't hold (NUL, lone surrogates)
 """
@@ -16,6 +17,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailableError(DatabaseError):
     """The database can't be reached now; trying again later may help."""
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
+    """All connections of the pool were in use for longer than a request waits for one."""
 
 
 class StatementTimeoutError(DatabaseError):

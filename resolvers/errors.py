@@ -78,6 +78,11 @@ class ServiceUnavailableError(ApiError):
 def from_database(error: db_errors.DatabaseError) -> ApiError | None:
     """Return what the caller may know of a database error; None where it is a fault of ours."""
     match error:
+        case db_errors.DatabaseBusyError():
+            return ServiceUnavailableError(
+                "The server is busy: all its database connections are in use. Please try again "
+                "later."
+            )
         case db_errors.DatabaseUnavailableError():
             return ServiceUnavailableError(
                 "The database can't be reached at the moment. Please try again later."

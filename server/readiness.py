@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from db import migrations
 from db.database import Database
-from db.errors import DatabaseError, DatabaseUnavailableError
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queries import revision
 from server.logs import logger
 
@@ -160,6 +160,8 @@ class Readiness:
             await prepare(self._database, self._url, migrate=migrate)
         except UnfitDatabaseError as error:
             return str(error)
+        except DatabaseBusyError:
+            return "All database connections are in use."
         except DatabaseUnavailableError:
             return "The database can't be reached."
         except DatabaseError as error:
