@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -27,6 +28,9 @@ from server.readiness import Readiness
 from server.rest import routes as rest
 from server.retention import Retention, policy
 from server.settings import Settings
+
+# Connections to a primary that is not read: for `last_used`, and for the retention.
+_WRITERS = 2
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -90,20 +94,17 @@ def _routes(settings: Settings) -> list[BaseRoute]:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     assert settings.database_url is not None, "serve fills in the embedded database's URL"
-    url = settings.database_url.get_secret_value()
-    database = await Database.open(
-        url,
-        pool_size=settings.pool_size,
-        acquire_timeout=settings.pool_timeout,
-        statement_timeout=settings.operation_timeout,
-        statement_cache_size=settings.statement_cache_size,
-    )
+    replica = settings.read_database_url
+    primary = await _open(settings, settings.database_url, _WRITERS if replica else None)
+    database = await _open(settings, replica) if replica else primary
     app.state.database = database
     app.state.keys = Keys(database)
-    app.state.last_used = LastUsed(database)
-    app.state.readiness = Readiness(database, url, migrate=bool(settings.auto_migrate))
+    app.state.last_used = LastUsed(primary)
+    app.state.readiness = Readiness(
+        database, settings.database_url.get_secret_value(), migrate=bool(settings.auto_migrate)
+    )
     await app.state.readiness.start()
-    retention = Retention(database, app.state.readiness, policy(settings))
+    retention = Retention(primary, app.state.readiness, policy(settings))
     retention.start()
     try:
         # A second Ctrl-C cancels what still runs, this too: all is closed as at any other stop.
@@ -114,4 +115,16 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         await retention.stop()
         await app.state.readiness.stop()
         await app.state.last_used.close()
-        await database.close()
+        await primary.close()
+        if database is not primary:
+            await database.close()
+
+
+async def _open(settings: Settings, url: SecretStr, pool_size: int | None = None) -> Database:
+    return await Database.open(
+        url.get_secret_value(),
+        pool_size=pool_size or settings.pool_size,
+        acquire_timeout=settings.pool_timeout,
+        statement_timeout=settings.operation_timeout,
+        statement_cache_size=settings.statement_cache_size,
+    )

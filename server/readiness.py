@@ -70,7 +70,7 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
     """Make sure that the database can be served.
 
     Args:
-        database: The pool to look through.
+        database: The pool to look through; of a replica, where requests read one.
         url: Where migrations run.
         migrate: Run the missing migrations instead of refusing.
 
@@ -83,8 +83,9 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         from db.migrations import tool  # noqa: PLC0415 (as above)
 
         await tool.upgrade(url)
-    else:
-        require_head(found)
+        # A replica has it when it comes by.
+        found = await look(database)
+    require_head(found)
 
 
 class Readiness:

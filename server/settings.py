@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = Field(
         None, description="PostgreSQL to use, postgresql://…; without one the embedded PostgreSQL."
     )
+    read_database_url: DatabaseUrl | None = Field(
+        None,
+        description="A replica of it that requests read, sign-in included; writes and migrations "
+        "stay.",
+    )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
         description="Folder of the embedded PostgreSQL; default: the platform's user data folder.",
@@ -171,6 +176,13 @@ class Settings(BaseSettings):
 
     # Observation
     metrics: bool = Field(False, description="On: Prometheus metrics at /metrics.")
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _is_of_another(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and info.data.get("database_url") is None:
+            raise ValueError("names a replica, so AIBRIDGE_DATABASE_URL must name its primary")
+        return value
 
     @field_validator("only_trusted")
     @classmethod
