@@ -100,7 +100,10 @@ async def prepare_database(settings: Settings) -> None:
     """
     assert settings.database_url is not None
     url = settings.database_url.get_secret_value()
-    database = await Database.open(url, pool_size=1, acquire_timeout=settings.pool_timeout)
+    # What is asked once needs no prepared statement, which a pooler might not know.
+    database = await Database.open(
+        url, pool_size=1, acquire_timeout=settings.pool_timeout, statement_cache_size=0
+    )
     try:
         await readiness.prepare(database, url, migrate=bool(settings.auto_migrate))
     except readiness.UnfitDatabaseError as error:

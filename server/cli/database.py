@@ -79,7 +79,8 @@ async def with_pool(url: str, work: Callable[[Database, str], Awaitable[T]]) -> 
     from db.errors import DatabaseError  # noqa: PLC0415
     from server.readiness import UnfitDatabaseError  # noqa: PLC0415
 
-    database = await Database.open(url, pool_size=1)
+    # What is asked once needs no prepared statement, which a pooler might not know.
+    database = await Database.open(url, pool_size=1, statement_cache_size=0)
     try:
         return await work(database, url)
     except UnfitDatabaseError as error:

@@ -13,7 +13,7 @@ from db.migrations import tool
 from tests.graph import Graph
 from tests.postgres import Install, folders, installs
 
-_ASKED = """
+ASKED = """
 {
   sessions(first: 5, filter: { providers: ["anthropic"] }) {
     totalCount
@@ -24,6 +24,9 @@ _ASKED = """
         nodes { prompt agenticActions { model } interceptions(first: 2) { nodes { id } } }
       }
     }
+  }
+  tooled: sessions(first: 2, filter: { tools: ["Read"], startedAfter: "2020-01-01T00:00:00Z" }) {
+    totalCount nodes { lastPrompt interceptions(last: 2) { nodes { tokenUsage { outputTokens } } } }
   }
   recent: sessions(first: 3, orderBy: LAST_ACTIVE_AT_DESC) { nodes { lastActiveAt } }
   interceptions(last: 2, filter: { promptContains: "the" }) {
@@ -59,8 +62,8 @@ async def test_questions_are_answered(url: str) -> None:
     database = await Database.open(url, pool_size=2)
     try:
         answers = [
-            await Graph(database, executor="compiled")(_ASKED),
-            await Graph(database, executor="reference")(_ASKED),
+            await Graph(database, executor="compiled")(ASKED),
+            await Graph(database, executor="reference")(ASKED),
         ]
     finally:
         await database.close()
