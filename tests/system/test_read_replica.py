@@ -110,7 +110,7 @@ async def test_the_use_of_a_token_is_noted_at_the_primary(pair: Pair) -> None:
 
     async def noted() -> bool:
         await pair.sessions()
-        return bool(await writer.fetchval("SELECT last_used FROM api_keys") > before)
+        return bool(await writer.fetchval("SELECT last_used > $1 FROM api_keys", before))
 
     await _until(noted)
     await writer.close()
