@@ -240,3 +240,20 @@ async def test_the_migration_counts_what_was_there_before(postgres: str) -> None
     assert await connection.fetchval("SELECT sum(interceptions) FROM aibridge_sessions") == 1
     await connection.close()
     assert (await rollup.check(url)).is_clean
+
+
+@pytest.mark.parametrize("chosen", ["on", "off"])
+async def test_a_batch_leaves_the_planner_to_the_rest_of_the_transaction(
+    connection: Any, database_url: str, chosen: str
+) -> None:
+    many = (
+        "INSERT INTO aibridge_interceptions (id, initiator_id, provider, model, started_at,"
+        f" ended_at) SELECT gen_random_uuid(), '{trail.USERS[0]}', 'p', 'm', now(), now()"
+        " FROM generate_series(1, 60)"
+    )
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL enable_nestloop = {chosen}")
+        await connection.execute(many)
+        assert await connection.fetchval("SHOW enable_nestloop") == chosen
+    assert await connection.fetchval("SHOW enable_nestloop") == "on"
+    assert (await rollup.check(database_url)).is_clean

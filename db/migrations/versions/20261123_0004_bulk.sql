@@ -134,6 +134,7 @@ RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     again aibridge_session_key[];
     own aibridge_session_key[];
+    nested_loops text := current_setting('enable_nestloop');
 BEGIN
     IF cardinality(ids) = 0 THEN
         RETURN;
@@ -141,6 +142,11 @@ BEGIN
     PERFORM aibridge_demand_read_committed();
     PERFORM pg_advisory_xact_lock_shared(1634296434, 1);
     PERFORM aibridge_plan_for(ids);
+    -- Statistics of a table that has just begun to fill mislead: few rows are expected of many, and
+    -- a nested loop over two lists of thousands takes seconds. All tables are read by these ids.
+    IF cardinality(ids) > 50 THEN
+        PERFORM set_config('enable_nestloop', 'off', true);
+    END IF;
     PERFORM aibridge_kinds_learn(ids);
     -- Children written by this transaction may have triggers still to come, which must not add
     -- them again: those written no earlier than the end of their interception certainly have.
@@ -205,6 +211,7 @@ BEGIN
         models = aibridge_union(s.models, excluded.models),
         kinds = aibridge_union(s.kinds, excluded.kinds),
         recomputed_in = COALESCE(excluded.recomputed_in, s.recomputed_in);
+    PERFORM set_config('enable_nestloop', nested_loops, true);
     PERFORM aibridge_sessions_recompute(again);
 END
 $$;
