@@ -66,6 +66,10 @@ cov: $(STAMP) ## Run all tests and report what they do not reach
 
 check: lint types imports schema-check migration-check test ## All of the above: what a change must pass
 
+bench: $(STAMP) ## Measure up to SIZE=1m interceptions (10k, 100k, 1m, 2m, 5m); results and plots into bench/results
+	@$(PIP) -e '.[bench]'
+	@$(BIN)/python -m bench.all $(or $(SIZE),1m)
+
 ##@ Make
 schema: $(STAMP) ## Print the SDL into schema.graphql
 	@$(BIN)/aibridge schema > schema.graphql.new && mv schema.graphql.new schema.graphql
