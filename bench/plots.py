@@ -17,6 +17,7 @@ from bench.growth import RESULTS
 
 _GRAPHQL = Path(__file__).parents[1] / "docs" / "performance"
 _NAMES = {"sql": "ours, in SQL", "http": "ours, over HTTP", "grouped": "all interceptions grouped"}
+_PEERS = ("compiled", "reference", "idiomatic", "one statement")
 _TARGETS = {"page": ("A: a page of 25 sessions", 5), "count": ("B: the count of all", 25)}
 
 
@@ -41,7 +42,7 @@ def graphql(size: str) -> Path:
     figure, panels = plt.subplots(1, len(found), figsize=(3 * len(found), 4), layout="constrained")
     for panel, (workload, peers) in zip(panels, found.items(), strict=True):
         for peer, row in peers.items():
-            bar = panel.bar(peer, row["16"]["per_second"])
+            bar = panel.bar(peer, row["16"]["per_second"], color=f"C{_PEERS.index(peer)}")
             panel.bar_label(bar, fmt="{:,.0f}")
         panel.set(title=workload, ylabel="requests/s, 16 clients")
         panel.tick_params(axis="x", rotation=30)

@@ -10,6 +10,7 @@ import pytest
 from db import retention, rollup
 from db.database import Database
 from tests.factories import Factory
+from tests.graph import Graph
 
 OLD = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = retention.Limit(datetime(2026, 2, 1, tzinfo=UTC))
@@ -64,6 +65,26 @@ async def test_what_is_older_goes_with_all_that_it_used_and_nothing_else(
     )
     assert (await rollup.check(database_url)).is_clean
     assert await _purge(database) == {}
+
+
+async def test_lists_and_searches_know_nothing_of_what_went(
+    database: Database, make: Factory
+) -> None:
+    user = await make.user()
+    for when, model in ((OLD, "old"), (NEW, "new")):
+        made = await make.interception(user, model, started_at=when, model=model)
+        await make.prompt(made, f"a prompt of {model}", created_at=when)
+        await make.tool_usage(made, model, created_at=when)
+    await _purge(database)
+    graph = Graph(database)
+    for asked in ("", '(filter: { promptContains: "prompt" })', '(q: "model:new")'):
+        found = await graph(f"{{ models sessions{asked} {{ totalCount nodes {{ sessionId }} }} }}")
+        assert found == {
+            "models": ["new"],
+            "sessions": {"totalCount": 1, "nodes": [{"sessionId": "new"}]},
+        }
+    gone = await graph('{ sessions(filter: { tools: ["old"] }) { totalCount } }')
+    assert gone == {"sessions": {"totalCount": 0}}
 
 
 async def test_orphans_go_by_their_own_age(

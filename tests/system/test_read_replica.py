@@ -125,6 +125,11 @@ async def test_commands_write_to_the_primary(pair: Pair) -> None:
         return await pair.sessions() == 1
 
     await _until(gone)
+    refused = await asyncio.to_thread(
+        run, "purge", "--older-than", "1d", database_url=pair.standby.url
+    )
+    assert refused.code == 2
+    assert refused.stderr == "aibridge: Stopped after 0 rows: this database is a standby.\n"
 
 
 async def test_reading_goes_on_without_the_primary(pair: Pair) -> None:
