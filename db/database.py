@@ -12,7 +12,8 @@ from typing import Any, Self, TypeAlias, cast
 import asyncpg
 import orjson
 
-from db import rollup
+from db import attached, rollup
+from db.attached import Attached
 from db.errors import (
     DatabaseBusyError,
     DatabaseError,
@@ -59,7 +60,9 @@ class Database:
     ) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
-        self._is_attached = is_attached
+        self.is_attached = is_attached
+        # How an attached database has to be read, once it was looked at.
+        self.attached: Attached | None = None
         self._has_rollup = False
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -83,8 +86,8 @@ class Database:
             statement_timeout: Seconds that PostgreSQL lets one statement run.
             statement_cache_size: Prepared statements kept by a connection; 0 for pgbouncer in
                 transaction mode before 1.21.
-            is_attached: The database is another program's: nothing but its own tables is looked
-                for.
+            is_attached: The database is another program's: it is only read, and nothing of ours is
+                looked for in it. `attach` finds out how it has to be read.
         """
         pool = asyncpg.create_pool(
             for_asyncpg(url),
@@ -101,6 +104,7 @@ class Database:
                 "timezone": "UTC",
                 # The planner's compiler costs more than it brings for statements of milliseconds.
                 "jit": "off",
+                **({"default_transaction_read_only": "on"} if is_attached else {}),
             },
         )
         await pool
@@ -139,9 +143,26 @@ class Database:
         """
         async with self.connection() as connection:
             rows: Sequence[Record] = await connection.fetch(
-                statement.sql, *statement.arguments(parameters or {})
+                self.sql_of(statement), *statement.arguments(parameters or {})
             )
             return rows
+
+    async def attach(self) -> Attached:
+        """Look at what an attached database has; statements are put to it accordingly from now on.
+
+        Raises:
+            NotAttachableError: It can't be read; the message is one sentence that says why.
+            DatabaseUnavailableError: It is away.
+        """
+        async with self.connection() as connection:
+            self.attached = await attached.probe(connection)
+        return self.attached
+
+    def sql_of(self, statement: Statement) -> str:
+        """Return the SQL that runs the statement on this database."""
+        if self.attached is None:
+            return statement.sql
+        return self.attached.adapted(statement.sql)
 
     async def rollup_faults(self) -> list[str]:
         """Say what is wrong with the triggers that keep the rollup; where anything, read past it.
@@ -149,7 +170,7 @@ class Database:
         Raises:
             DatabaseError: As `Snapshot.fetch`.
         """
-        if self._is_attached:
+        if self.is_attached:
             return []
         async with self.connection() as connection:
             faults = await rollup.trigger_faults(connection)
@@ -158,7 +179,7 @@ class Database:
 
     async def _look_for_rollup(self, connection: Any) -> bool:
         # Once found it stays; until then each operation looks, for a migration may come.
-        if not self._has_rollup and not self._is_attached:
+        if not self._has_rollup and not self.is_attached:
             self._has_rollup = await connection.fetchval(rollup.IS_KEPT)
         return self._has_rollup
 
@@ -239,12 +260,13 @@ class Snapshot:
             connection = await self._open()
             began = perf_counter()
             try:
-                rows: Sequence[Record] = await connection.fetch(statement.sql, *arguments)
+                sql = self._database.sql_of(statement)
+                rows: Sequence[Record] = await connection.fetch(sql, *arguments)
             except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
                 self._failure = translated(error)
                 raise self._failure from error
             if self.watch is not None:
-                self.watch(statement.sql, len(rows), perf_counter() - began)
+                self.watch(sql, len(rows), perf_counter() - began)
             self.statements += 1
             self.rows += len(rows)
         if self._fetching:

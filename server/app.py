@@ -127,4 +127,5 @@ async def _open(settings: Settings, url: SecretStr, pool_size: int | None = None
         acquire_timeout=settings.pool_timeout,
         statement_timeout=settings.operation_timeout,
         statement_cache_size=settings.statement_cache_size,
+        is_attached=settings.attach,
     )

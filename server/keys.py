@@ -77,7 +77,9 @@ class LastUsed:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, row: CredentialRow) -> None:
-        """Note the use without waiting for it."""
+        """Note the use without waiting for it; an attached database is not written to."""
+        if self._database.is_attached:
+            return
         now = time.monotonic()
         if datetime.now(UTC) - row.last_used < _TOUCH_AFTER:
             return

@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 
 from db import migrations
+from db.attached import NotAttachableError
 from db.database import Database
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queries import revision
@@ -67,7 +68,7 @@ def require_head(found: str | None) -> None:
 
 
 async def prepare(database: Database, url: str, *, migrate: bool) -> None:
-    """Make sure that the database can be served.
+    """Make sure that the database can be served; one that is attached is only looked at.
 
     Args:
         database: The pool to look through; of a replica, where requests read one.
@@ -79,6 +80,9 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         DatabaseUnavailableError: It is away.
     """
     found = await look(database)
+    if database.is_attached:
+        await _attach(database)
+        return
     if found != migrations.HEAD and migrate:
         from db.migrations import tool  # noqa: PLC0415 (as above)
 
@@ -86,6 +90,19 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         # A replica has it when it comes by.
         found = await look(database)
     require_head(found)
+
+
+async def _attach(database: Database) -> None:
+    known = database.attached
+    try:
+        found = await database.attach()
+    except NotAttachableError as error:
+        raise UnfitDatabaseError(str(error)) from error
+    if found == known:
+        return
+    for stand in found.stands:
+        where = f"{stand.table}.{stand.column}" if stand.column else stand.table
+        logger.info("attached: not as this program knows it", where=where, read_as=stand.reads_as)
 
 
 class Readiness:

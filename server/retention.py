@@ -44,6 +44,8 @@ class Policy:
 
 def policy(settings: Settings) -> Policy | None:
     """Return how long interceptions are kept, None for ever."""
+    if settings.attach:
+        return None
     if settings.retention is None:
         return Policy(DEFAULT_DAYS, is_default=True)
     return Policy(settings.retention, is_default=False) if settings.retention else None

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
         description="A replica of it that requests read, sign-in included; writes and migrations "
         "stay.",
     )
+    attach: bool = Field(
+        False,
+        description="The database is another program's, Coder's above all: it is only read.",
+    )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
         description="Folder of the embedded PostgreSQL; default: the platform's user data folder.",
@@ -182,6 +186,20 @@ class Settings(BaseSettings):
     def _is_of_another(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is not None and info.data.get("database_url") is None:
             raise ValueError("names a replica, so AIBRIDGE_DATABASE_URL must name its primary")
+        return value
+
+    @field_validator("attach")
+    @classmethod
+    def _is_given(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("database_url") is None:
+            raise ValueError("needs AIBRIDGE_DATABASE_URL, which says what to attach to")
+        return value
+
+    @field_validator("auto_migrate", "retention")
+    @classmethod
+    def _writes_nothing_attached(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and info.data.get("attach"):
+            raise ValueError("writes to the database, and AIBRIDGE_ATTACH says only to read it")
         return value
 
     @field_validator("only_trusted")

@@ -102,7 +102,11 @@ async def prepare_database(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     # What is asked once needs no prepared statement, which a pooler might not know.
     database = await Database.open(
-        url, pool_size=1, acquire_timeout=settings.pool_timeout, statement_cache_size=0
+        url,
+        pool_size=1,
+        acquire_timeout=settings.pool_timeout,
+        statement_cache_size=0,
+        is_attached=settings.attach,
     )
     try:
         await readiness.prepare(database, url, migrate=bool(settings.auto_migrate))

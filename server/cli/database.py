@@ -17,8 +17,17 @@ T = TypeVar("T")
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """Yield the URL of the database; where none is given, of the embedded one, which then runs."""
+def database_url(settings: Settings, *, only_reads: bool = False) -> Iterator[str]:
+    """Yield the URL of the database; where none is given, of the embedded one, which then runs.
+
+    Raises:
+        CommandError: The database can't be had, or is attached and the command does not only read.
+    """
+    if settings.attach and not only_reads:
+        raise CommandError(
+            "This command is for a database of our own; AIBRIDGE_ATTACH says only to read "
+            "another program's."
+        )
     from server import logs, start  # noqa: PLC0415 (a wrong setting is told at once)
 
     logs.configure(settings)
@@ -72,7 +81,9 @@ async def with_connection(url: str, work: Callable[[Any], Awaitable[T]]) -> T:
     return await with_pool(url, lent)
 
 
-async def with_pool(url: str, work: Callable[[Database, str], Awaitable[T]]) -> T:
+async def with_pool(
+    url: str, work: Callable[[Database, str], Awaitable[T]], *, is_attached: bool = False
+) -> T:
     """Run `work` with a pool of one connection and its URL; what goes wrong is one sentence."""
     # Loaded only when a database is asked: `--help` and a wrong option are told at once.
     from db.database import Database  # noqa: PLC0415
@@ -80,7 +91,9 @@ async def with_pool(url: str, work: Callable[[Database, str], Awaitable[T]]) -> 
     from server.readiness import UnfitDatabaseError  # noqa: PLC0415
 
     # What is asked once needs no prepared statement, which a pooler might not know.
-    database = await Database.open(url, pool_size=1, statement_cache_size=0)
+    database = await Database.open(
+        url, pool_size=1, statement_cache_size=0, is_attached=is_attached
+    )
     try:
         return await work(database, url)
     except UnfitDatabaseError as error:

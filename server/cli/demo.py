@@ -55,8 +55,8 @@ def demo(
     """Start everything with demo data: database, server, a user and a link that signs in."""
     given = load_settings(host=host, port=port, data_dir=data_dir)
     # The demo never writes into a database that is somebody's.
-    own = {"database_url": None, "read_database_url": None, "auto_migrate": True, "retention": 0}
-    settings = given.model_copy(update=own | {"workers": 1})
+    own = {"database_url": None, "read_database_url": None, "attach": False, "auto_migrate": True}
+    settings = given.model_copy(update=own | {"workers": 1, "retention": 0})
     token = new()
 
     def announce(address: str) -> None:

@@ -87,11 +87,15 @@ def _request(query: Path, variables: str, operation: str | None) -> Request:
 
 
 def _run(settings: Settings, request: Request, *, sql: bool) -> Trace:
-    async def work(database: Database, _url: str) -> Trace:
+    async def work(database: Database, url: str) -> Trace:
+        from server import readiness  # noqa: PLC0415
+
+        if database.is_attached:
+            await readiness.prepare(database, url, migrate=False)
         return await _traced(database, settings, request)
 
-    with url_of(settings) as url:
-        trace = asyncio.run(with_pool(url, work))
+    with url_of(settings, only_reads=True) as url:
+        trace = asyncio.run(with_pool(url, work, is_attached=settings.attach))
     if sql:
         for call in (call for level in trace.levels for call in level):
             call.notes = [note.with_sql() for note in call.notes]

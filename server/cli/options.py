@@ -11,6 +11,12 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(help="PostgreSQL to use; without one the embedded PostgreSQL."),
 ]
+Attach = Annotated[
+    bool | None,
+    typer.Option(
+        "--attach", help="The database is another program's, Coder's above all: only read it."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded PostgreSQL.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from server.cli.failure import CommandError
-from server.cli.options import DatabaseUrl, DataDir, Host, Port
+from server.cli.options import Attach, DatabaseUrl, DataDir, Host, Port
 from server.settings import Settings, load_settings
 
 
@@ -24,11 +24,17 @@ def serve(
     port: Port = None,
     workers: Annotated[int | None, typer.Option(help="Processes that serve.")] = None,
     database_url: DatabaseUrl = None,
+    attach: Attach = None,
     data_dir: DataDir = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     settings = load_settings(
-        host=host, port=port, workers=workers, database_url=database_url, data_dir=data_dir
+        host=host,
+        port=port,
+        workers=workers,
+        database_url=database_url,
+        attach=attach,
+        data_dir=data_dir,
     )
     run(settings, lambda address: typer.echo(f"Ready on {address}"))
 

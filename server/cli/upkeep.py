@@ -51,7 +51,7 @@ def check(
         typer.echo(f"{name}={value}")
     wrong = [f"{name} is not a setting." for name in unknown_variables(os.environ)]
     wrong += _wrong_with_database(settings)
-    if deep and not wrong:
+    if deep and not wrong and not settings.attach:
         wrong += sessions.faults(settings)
     for sentence in wrong:
         typer.echo(f"aibridge: {sentence}", err=True)
@@ -73,16 +73,20 @@ def _wrong_with_database(settings: Settings) -> list[str]:
         return []
     migrates = settings.auto_migrate_or(embedded=settings.database_url is None)
     try:
-        with url_of(settings) as url:
-            asyncio.run(with_pool(url, lambda database, _: _look(database, migrates=migrates)))
+        with url_of(settings, only_reads=True) as url:
+            look = partial(_look, migrates=migrates)
+            asyncio.run(with_pool(url, look, is_attached=settings.attach))
     except CommandError as error:
         return [str(error)]
     return []
 
 
-async def _look(database: Database, *, migrates: bool) -> None:
+async def _look(database: Database, url: str, *, migrates: bool) -> None:
     from server import readiness  # noqa: PLC0415
 
+    if database.is_attached:
+        await readiness.prepare(database, url, migrate=False)
+        return
     found = await readiness.look(database)
     if not migrates:
         readiness.require_head(found)
