@@ -145,7 +145,7 @@ async def probe(connection: Any) -> Attached:
     if visible_users.name not in found:
         # It comes behind the table, which may have a stand of its own.
         stands.append(Stand(visible_users.name, "", f"the table {users.name}"))
-        query = sa.select(*(users.c[name] for name in visible_users.c.keys()))
+        query = sa.select(*(users.c[column.name] for column in visible_users.columns))
         text = f"{visible_users.name} AS NOT MATERIALIZED ({query})"
         tables.append((visible_users.name, text))
     return Attached(tuple(stands), tuple(tables))

@@ -15,6 +15,7 @@ import pytest
 from db import embedded
 from db.database import Database
 from db.migrations import tool
+from tests import coder
 from tests.factories import Factory
 from tests.graph import Graph
 
@@ -40,7 +41,8 @@ def postgres() -> Iterator[str]:
 async def template(postgres: str) -> str:
     """The name of a migrated, empty database; nobody is connected to it."""
     name = f"template_{uuid.uuid4().hex[:12]}"
-    await tool.upgrade(await embedded.database_url(postgres, name))
+    url = await embedded.database_url(postgres, name)
+    await (coder.create(url) if coder.IS_MEANT else tool.upgrade(url))
     return name
 
 
@@ -75,7 +77,9 @@ async def shared_database_url(postgres: str, template: str) -> AsyncIterator[str
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A pool of connections to a migrated, empty database of this test's own."""
-    database = await Database.open(database_url, pool_size=5)
+    database = await Database.open(database_url, pool_size=5, is_attached=coder.IS_MEANT)
+    if coder.IS_MEANT:
+        await database.attach()
     yield database
     await database.close()
 

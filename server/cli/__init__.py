@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from server.cli import (
+    attaching,
     demo,
     explaining,
     importing,
@@ -34,6 +35,7 @@ app = typer.Typer(
 demo.add_to(app)
 serving.add_to(app)
 upkeep.add_to(app)
+attaching.add_to(app)
 importing.add_to(app)
 purging.add_to(app)
 explaining.add_to(app)

@@ -12,12 +12,14 @@ from starlette.applications import Starlette
 
 from server.app import create_app
 from server.settings import Settings
+from tests import coder
 
 
 @asynccontextmanager
 async def running_app(database_url: str, **settings: Any) -> AsyncIterator[Starlette]:
     """Run the application on a database for the time of the block."""
-    app = create_app(Settings(database_url=SecretStr(database_url), **settings))
+    url = SecretStr(database_url)
+    app = create_app(Settings(database_url=url, **{"attach": coder.IS_MEANT} | settings))
     async with app.router.lifespan_context(app):
         yield app
 

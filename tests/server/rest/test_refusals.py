@@ -140,9 +140,6 @@ async def test_5_a_session_of_another_initiator_is_no_cursor(rest: httpx.AsyncCl
 
 async def test_6_a_failure_is_one_sentence(database_url: str) -> None:
     caller = await make_caller(database_url, "auditor")
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("DROP TABLE aibridge_interceptions CASCADE")
-    await connection.close()
     failing = {
         "interceptions": "interceptions",
         "sessions?q=model:a": "sessions",
@@ -154,6 +151,9 @@ async def test_6_a_failure_is_one_sentence(database_url: str) -> None:
         running_app(database_url) as app,
         client_of(app, headers=caller.headers) as client,
     ):
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("DROP TABLE aibridge_interceptions CASCADE")
+        await connection.close()
         for path, what in failing.items():
             response = await client.get(f"/api/v2/aibridge/{path}")
             assert response.status_code == 500
