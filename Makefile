@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed-dev
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run fmt lint types imports test fuzz examples cov schema schema-check migration migration-check graphiql build check clean
+.PHONY: help install demo run fmt lint types imports test test-attached fuzz examples cov schema schema-check migration migration-check graphiql build check clean
 
 ##@ Start
 help: ## Print this list
@@ -50,6 +50,10 @@ imports: $(STAMP) ## Check that imports go one way
 
 test: $(STAMP) ## Set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(MAKE) --no-print-directory test-attached
+
+test-attached: $(STAMP) ## Run the tests of GraphQL and REST on a database of Coder's shape
+	@AIBRIDGE_TEST_DATABASE_SHAPE=coder $(BIN)/python -m pytest -n 2 --dist loadfile tests/schema tests/resolvers tests/server/rest
 
 fuzz: $(STAMP) ## Let schemathesis invent GraphQL operations for ten minutes (FUZZ_SECONDS=…)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -s tests/server/graphql/test_fuzz.py
