@@ -18,8 +18,8 @@ from tests import coder
 @asynccontextmanager
 async def running_app(database_url: str, **settings: Any) -> AsyncIterator[Starlette]:
     """Run the application on a database for the time of the block."""
-    url = SecretStr(database_url)
-    app = create_app(Settings(database_url=url, **{"attach": coder.IS_MEANT} | settings))
+    settings = {"attach": coder.IS_MEANT} | settings
+    app = create_app(Settings(database_url=SecretStr(database_url), **settings))
     async with app.router.lifespan_context(app):
         yield app
 
