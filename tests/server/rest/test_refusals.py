@@ -152,7 +152,9 @@ async def test_6_a_failure_is_one_sentence(database_url: str) -> None:
         client_of(app, headers=caller.headers) as client,
     ):
         connection = await asyncpg.connect(database_url)
-        await connection.execute("DROP TABLE aibridge_interceptions CASCADE")
+        await connection.execute(
+            "DROP TABLE IF EXISTS aibridge_interceptions, aibridge_sessions CASCADE"
+        )
         await connection.close()
         for path, what in failing.items():
             response = await client.get(f"/api/v2/aibridge/{path}")
