@@ -79,7 +79,8 @@ async def ask(peer: Peer, workload: str, clients: int, seconds: float) -> tuple[
     return each, time.perf_counter() - began
 
 
-def _post(address: str, path: str, body: dict[str, Any], token: str) -> bytes:
+def post(address: str, path: str, body: dict[str, Any], token: str) -> bytes:
+    """Return a request to post JSON, as it goes over the wire."""
     payload = json.dumps(body).encode()
     return (
         f"POST {path} HTTP/1.1\r\nHost: {urlsplit(address).netloc}\r\n"
@@ -104,7 +105,7 @@ async def _ours(
     (row,) = answer.json()["data"]["interceptions"]["nodes"]
     node = f'{{ node(id: "{row["id"]}") {{ id ... on Interception {{ model startedAt }} }} }}'
     requests = {
-        name: _post(address, "/graphql", {"query": query or node}, token)
+        name: post(address, "/graphql", {"query": query or node}, token)
         for name, query in WORKLOADS.items()
     }
     yield Peer(executor, requests, address)
@@ -149,11 +150,11 @@ async def measure(url: str, rounds: int) -> dict[str, Any]:
             address = await stack.enter_async_context(_peer(url, "idiomatic"))
             body = {"query": idiomatic.NESTED}
             peers.append(
-                Peer("idiomatic", {"nested": _post(address, "/graphql", body, "-")}, address)
+                Peer("idiomatic", {"nested": post(address, "/graphql", body, "-")}, address)
             )
             address = await stack.enter_async_context(_peer(url, "one_statement"))
             names = ("nested", "sessions", "interceptions", "typename")
-            requests = {name: _post(address, f"/{name}", {}, "-") for name in names}
+            requests = {name: post(address, f"/{name}", {}, "-") for name in names}
             peers.append(Peer("one statement", requests, address))
             for number in range(rounds + 1):
                 for peer in peers:

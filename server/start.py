@@ -1,10 +1,9 @@
-"""What comes before serving, and what is closed after it: the address and the database."""
+"""What comes before serving, and what is closed after it."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,29 +41,6 @@ def ignore_signals() -> None:
     """Take SIGTERM and SIGINT without ending; with SIG_IGN the workers would inherit it."""
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
-
-
-@contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """Take the address before anything else is started.
-
-    Raises:
-        StartError: It can't be had.
-    """
-    host, port = settings.host, settings.port
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-    except OSError as error:
-        raise StartError(
-            f"Can't listen on {host} port {port} (AIBRIDGE_HOST, AIBRIDGE_PORT): "
-            f"{(error.strerror or str(error)).lower()}."
-        ) from None
-    with sock:
-        sock.set_inheritable(True)
-        yield sock
 
 
 @contextmanager

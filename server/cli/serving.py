@@ -52,7 +52,7 @@ def run(
         prepare: Called before serving, with settings that name the database.
     """
     # A wrong option or setting is told at once; only then is the server loaded.
-    from server import logs, process, retention, start  # noqa: PLC0415
+    from server import listening, logs, process, retention, start  # noqa: PLC0415
     from server.graphql.persisted import read_manifest  # noqa: PLC0415
 
     logs.configure(settings)
@@ -62,7 +62,7 @@ def run(
     try:
         with (
             start.stopped_by_signals(),
-            start.listening(settings) as sock,
+            listening.listening(settings) as sock,
             start.with_database(settings) as complete,
         ):
             asyncio.run(start.prepare_database(complete))
@@ -70,5 +70,5 @@ def run(
             if prepare is not None:
                 prepare(complete)
             process.serve(complete, sock, announce)
-    except start.StartError as error:
+    except (start.StartError, listening.ListenError) as error:
         raise CommandError(str(error)) from error
