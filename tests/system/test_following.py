@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,15 +19,13 @@ import pytest
 from db import retention, rollup
 from db.database import Database
 from db.migrations import tool
+from tests.coder import create as make_tables
 from tests.factories import Factory
 from tests.postgres import folders, installs, newest
 from tests.system.program import ROOT, run, serving
 
 _PATIENCE = 60.0
 _TOKEN = "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb"
-
-# Columns in another order, columns that we do not know, and types of its own.
-_CODER = (Path(__file__).parent / "coder.sql").read_text()
 
 
 def _documented(name: str) -> str:
@@ -88,7 +85,7 @@ async def pair() -> AsyncIterator[Pair]:
         publisher_url, url = publisher.create("coder"), subscriber.create("aibridge")
         await tool.upgrade(url)
         coder, ours = await asyncpg.connect(publisher_url), await asyncpg.connect(url)
-        await coder.execute(_CODER)
+        await make_tables(publisher_url)
         yield Pair(publisher_url, url, coder, ours, Factory(coder))
         await ours.execute("DROP SUBSCRIPTION IF EXISTS aibridge")
         await coder.close()
