@@ -14,6 +14,7 @@ from db.database import Snapshot
 from db.models import interceptions, sessions, token_usages
 from db.queries import columns
 from db.queries.interceptions import members_of_threads, of_session_keys, session_parameters
+from db.queries.sessions import rollup
 from db.rows import SessionKey, TokenTotalsRow
 from db.statement import Statement
 
@@ -96,7 +97,7 @@ def _of_sessions_by_rollup() -> Statement:
             s.c.output_tokens,
             s.c.cache_read_input_tokens,
             s.c.cache_write_input_tokens,
-        ).where(*of_session_keys(s))
+        ).where(*rollup.of_keys(s))
     )
 
 

@@ -18,7 +18,7 @@ from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, sessions, user_prompts
 from db.queries import columns, scope
-from db.queries.interceptions import of_session_keys, session_parameters
+from db.queries.interceptions import session_parameters
 from db.queries.sessions.plan import OF_SESSIONS, OF_TIMES, Listing, Plan
 from db.rows import SessionKey, SessionRow, SessionSummaryRow, UserPromptRow
 from db.statement import Statement
@@ -225,6 +225,18 @@ def _counts_of_users(scoped: bool) -> Statement:
     )
 
 
+def of_keys(table: Any) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for `session_parameters`, to be met by the primary key.
+
+    `IS TRUE` keeps the initiators out of the choice of an index: a plan for any parameters may
+    otherwise walk all sessions of each of them, because it takes both conditions to be as narrow.
+    """
+    return [
+        table.c.session_id == columns.any_text("session_ids"),
+        (table.c.initiator_id == columns.any_uuid("initiator_ids")).is_(True),
+    ]
+
+
 async def by_keys(
     db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey]
 ) -> dict[SessionKey, SessionRow]:
@@ -237,7 +249,7 @@ async def by_keys(
 
 @cache
 def _by_keys(scoped: bool) -> Statement:
-    return Statement.of(sa.select(*_columns()).where(*_scoped(scoped), *of_session_keys(_s)))
+    return Statement.of(sa.select(*_columns()).where(*_scoped(scoped), *of_keys(_s)))
 
 
 async def keys_by_session_ids(
@@ -279,7 +291,7 @@ def _summaries() -> Statement:
             _s.c.interceptions,
             _s.c.providers,
             _s.c.models,
-        ).where(*of_session_keys(_s))
+        ).where(*of_keys(_s))
     )
 
 
@@ -297,5 +309,5 @@ def _last_prompts() -> Statement:
         sa.select(_s.c.session_id, _s.c.initiator_id, *columns.of(UserPromptRow, user_prompts))
         .select_from(_s)
         .join(user_prompts, user_prompts.c.id == _s.c.last_prompt_id)
-        .where(*of_session_keys(_s))
+        .where(*of_keys(_s))
     )
