@@ -34,6 +34,10 @@ CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'
 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'
 """
 
+# PostgreSQL's own 4 is for disks that turn. With it a plan reads an index of everything beside the
+# narrow one, so as to visit the fewest pages: ten times the work, where pages are in memory.
+_SETTINGS = {"random_page_cost": "1.1"}
+
 
 class EmbeddedError(Exception):
     """The embedded PostgreSQL can't be started; the message says why and what to do."""
@@ -47,7 +51,7 @@ def running(data_dir: Path, options: Mapping[str, str] | None = None) -> Iterato
 
     Args:
         data_dir: The folder of the cluster; made where it is missing.
-        options: Server settings (postgresql.conf) beside the defaults.
+        options: Server settings (postgresql.conf) beside ours.
 
     Raises:
         EmbeddedError: The folder can't be used or the server does not start.
@@ -110,7 +114,7 @@ def _configure(data_dir: Path, options: Mapping[str, str]) -> None:
     if include not in main.read_text():
         with main.open("a") as file:
             file.write(include)
-    lines = [f"{name} = '{value}'\n" for name, value in options.items()]
+    lines = [f"{name} = '{value}'\n" for name, value in (_SETTINGS | dict(options)).items()]
     (data_dir / "aibridge.conf").write_text("".join(lines))
 
 

@@ -6,6 +6,9 @@ import signal
 import socket
 from pathlib import Path
 
+import asyncpg
+
+from db import embedded
 from tests.system.program import data_dir, run, serving
 
 __all__ = ["data_dir"]
@@ -68,3 +71,10 @@ def test_a_port_in_use_is_one_sentence() -> None:
         f"aibridge: Can't listen on 127.0.0.1 port {port} (AIBRIDGE_HOST, AIBRIDGE_PORT): "
         "address already in use.\n"
     )
+
+
+async def test_it_is_set_for_disks_that_do_not_turn(data_dir: Path) -> None:
+    with embedded.running(data_dir / "postgres") as url:
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SHOW random_page_cost") == "1.1"
+        await connection.close()
