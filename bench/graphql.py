@@ -1,212 +1,182 @@
-"""GraphQL against its peers, in one run: `python -m bench.graphql 1m [rounds]`."""
+"""GraphQL against its peers, in one run: `python -m bench.graphql 1m` (six minutes).
+
+One figure again, in seconds: `python -m bench.graphql 1m 1 --only nested --peers compiled,limit`.
+What is chosen so is printed and not kept.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
 import os
-import socket
 import statistics
-import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
+import psutil
+import uvloop
 
+from bench import targets, workloads
 from bench.data import database
-from bench.peers import idiomatic
+from bench.load import Taken, ask
+from bench.servers import SERVERS, Asked, Server
 from tests.server.callers import make_caller
-from tests.system.serving import serving
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "docs" / "performance"
+RESULTS = Path(__file__).parents[1] / "docs" / "performance"
 CLIENTS = (1, 16)
-SECONDS = 2.0
 
-_USAGES = """
-  tokenUsages { id inputTokens outputTokens createdAt } userPrompts { id prompt createdAt }
-  toolUsages { id tool input injected createdAt } modelThoughts { content createdAt }
+_NEWEST = """
+SELECT id::text FROM aibridge_interceptions
+WHERE ended_at IS NOT NULL ORDER BY started_at DESC, id DESC LIMIT 1
 """
 
-WORKLOADS = {
-    "nested": f"""{{ sessions(first: 25) {{
-      edges {{ cursor node {{ id initiator {{ username }} startedAt threads(first: 10) {{
-        edges {{ node {{ id interceptions(first: 50) {{
-          nodes {{ id model {_USAGES} }} }} }} }} }} }} }}
-      pageInfo {{ hasNextPage endCursor }} }} }}""",
-    "sessions": """{ sessions(first: 25) { nodes { id sessionId initiator { id } startedAt }
-      pageInfo { hasNextPage endCursor } } }""",
-    "interceptions": f"""{{ interceptions(first: 50) {{
-      nodes {{ id model startedAt {_USAGES} }} pageInfo {{ hasNextPage endCursor }} }} }}""",
-    "node": "",
-    "typename": "{ __typename }",
-}
 
-
-@dataclass(frozen=True)
-class Peer:
-    """A server that is measured: its name, and the request of each workload that it knows."""
-
-    name: str
-    requests: dict[str, bytes]
-    address: str
-
-
-async def ask(peer: Peer, workload: str, clients: int, seconds: float) -> tuple[list[float], float]:
-    """Ask over kept connections, each client one request after the other."""
-    parts = urlsplit(peer.address)
-    request = peer.requests[workload]
-    each: list[float] = []
-    began = time.perf_counter()
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24)
-        while (start := time.perf_counter()) < began + seconds:
-            writer.write(request)
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            assert head.startswith(b"http/1.1 200"), (peer.name, workload, head)
-            await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
-            each.append(time.perf_counter() - start)
-        writer.close()
-
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return each, time.perf_counter() - began
-
-
-def post(address: str, path: str, body: dict[str, Any], token: str) -> bytes:
-    """Return a request to post JSON, as it goes over the wire."""
-    payload = json.dumps(body).encode()
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(address).netloc}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
-        f"Coder-Session-Token: {token}\r\n\r\n"
-    ).encode() + payload
-
-
-@asynccontextmanager
-async def _ours(
-    stack: AsyncExitStack, url: str, folder: Path, executor: str, token: str
-) -> AsyncIterator[Peer]:
-    folder = folder / executor
-    folder.mkdir()
-    served = await stack.enter_async_context(
-        serving(url, folder, AIBRIDGE_LOG_LEVEL="error", AIBRIDGE_EXECUTOR=executor)
-    )
-    address = served.address
-    async with httpx.AsyncClient(headers={"Coder-Session-Token": token}) as client:
-        query = "{ interceptions(first: 1) { nodes { id } } }"
-        answer = await client.post(f"{address}/graphql", json={"query": query})
-    (row,) = answer.json()["data"]["interceptions"]["nodes"]
-    node = f'{{ node(id: "{row["id"]}") {{ id ... on Interception {{ model startedAt }} }} }}'
-    requests = {
-        name: post(address, "/graphql", {"query": query or node}, token)
-        for name, query in WORKLOADS.items()
-    }
-    yield Peer(executor, requests, address)
-
-
-@asynccontextmanager
-async def _peer(url: str, module: str) -> AsyncIterator[str]:
-    """Run a peer for the time of the block and yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"bench.peers.{module}", str(port)),
-        cwd=ROOT,
-        env=os.environ | {"AIBRIDGE_DATABASE_URL": url},
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(20), httpx.AsyncClient() as client:
-            while True:
-                try:
-                    await client.get(f"{address}/")
-                    break
-                except httpx.ConnectError:
-                    await asyncio.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def measure(url: str, rounds: int) -> dict[str, Any]:
-    """Measure all peers, round by round, so that what else the machine does meets all of them."""
+async def asked_with(url: str) -> Asked:
+    """Make a caller who may read all, and choose the interception that is asked for by its id."""
     token = (await make_caller(url, "auditor")).token
-    taken: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        async with AsyncExitStack() as stack:
-            peers = [
-                await stack.enter_async_context(_ours(stack, url, Path(folder), name, token))
-                for name in ("compiled", "reference")
-            ]
-            address = await stack.enter_async_context(_peer(url, "idiomatic"))
-            body = {"query": idiomatic.NESTED}
-            peers.append(
-                Peer("idiomatic", {"nested": post(address, "/graphql", body, "-")}, address)
-            )
-            address = await stack.enter_async_context(_peer(url, "one_statement"))
-            names = ("nested", "sessions", "interceptions", "typename")
-            requests = {name: post(address, f"/{name}", {}, "-") for name in names}
-            peers.append(Peer("one statement", requests, address))
-            for number in range(rounds + 1):
-                for peer in peers:
-                    for workload in peer.requests:
-                        for clients in CLIENTS:
-                            each, whole = await ask(peer, workload, clients, SECONDS)
-                            if number:
-                                key = (workload, peer.name, clients)
-                                figures = statistics.median(each) * 1000, len(each) / whole
-                                taken.setdefault(key, []).append(figures)
-    return {
-        workload: {
-            peer.name: {
-                str(clients): {
-                    "p50_ms": round(statistics.median(p50 for p50, _ in found), 2),
-                    "per_second": round(statistics.median(rate for _, rate in found), 1),
-                }
-                for clients in CLIENTS
-                if (found := taken.get((workload, peer.name, clients)))
-            }
-            for peer in peers
-            if workload in peer.requests
+    connection = await asyncpg.connect(url)
+    try:
+        return Asked(url, token, await connection.fetchval(_NEWEST))
+    finally:
+        await connection.close()
+
+
+def compare(servers: Sequence[Server], wanted: Sequence[str]) -> None:
+    """Stop where a server's answer tells other data than the first's."""
+    for workload in wanted:
+        told = {
+            server.name: workloads.data(_answer(server, server.requests[workload]))
+            for server in servers
+            if workload in server.requests
         }
-        for workload in WORKLOADS
-    }
+        first, *others = told.items()
+        for name, data in others:
+            # The idiomatic server's lists are no pages.
+            expected = {
+                key: value
+                for key, value in first[1].items()
+                if key in data or key != "pageInfo_hasNextPage"
+            }
+            if data != expected:
+                raise SystemExit(f"{workload}: {name} and {first[0]} don't tell the same")
+
+
+def _answer(server: Server, request: bytes) -> Any:
+    head, _, content = request.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    path = first.split(" ")[1]
+    # The first answer of a cold database may take its time.
+    response = httpx.post(server.address + path, content=content, headers=headers, timeout=60)
+    answer = response.json()
+    if "errors" in answer or not answer["data"]:
+        raise SystemExit(f"{server.name}: {response.text[:1000]}")
+    return answer["data"]
+
+
+async def measure(
+    servers: Sequence[Server], wanted: Sequence[str], rounds: int, seconds: float
+) -> dict[tuple[str, str, int], list[Taken]]:
+    """Measure round by round, one server after the other, so that other work meets all of them.
+
+    A round before them, which doesn't count, warms everything up.
+    """
+    taken: dict[tuple[str, str, int], list[Taken]] = {}
+    for number in range(rounds + 1):
+        for workload in wanted:
+            for clients in CLIENTS:
+                for server in servers:
+                    if workload in server.requests:
+                        request = server.requests[workload]
+                        found = await ask(server.address, request, clients, seconds)
+                        if number:
+                            taken.setdefault((workload, server.name, clients), []).append(found)
+    return taken
+
+
+def figures(taken: dict[tuple[str, str, int], list[Taken]]) -> dict[str, Any]:
+    """Return the medians over the rounds, by workload, server and clients."""
+    results: dict[str, Any] = {}
+    for (workload, server, clients), rounds in taken.items():
+        of_server = results.setdefault(workload, {}).setdefault(server, {})
+        of_server["bytes"] = rounds[0].size
+        of_server[str(clients)] = {
+            "p50_ms": round(statistics.median(each.p50 for each in rounds), 2),
+            "p99_ms": round(statistics.median(each.p99 for each in rounds), 2),
+            "per_second": round(statistics.median(each.per_second for each in rounds), 1),
+        }
+    return results
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as a table of Markdown."""
     lines = [
-        "| workload | server | p50 at 1 client, ms | requests/s at 16 clients |",
-        "|---|---|---|---|",
+        "| workload | server | KB | 1 client: p50, p99 | requests/s | 16: p50, p99 | requests/s |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {workload} | {peer} | {figures['1']['p50_ms']} | {figures['16']['per_second']} |"
-        for workload, peers in results.items()
-        for peer, figures in peers.items()
-    ]
+    for workload, servers in results.items():
+        for server, found in servers.items():
+            cells = [workload, server, f"{found['bytes'] / 1000:.1f}"]
+            for clients in map(str, CLIENTS):
+                cells.append(f"{found[clients]['p50_ms']:.2f}, {found[clients]['p99_ms']:.2f}")
+                cells.append(f"{found[clients]['per_second']:,.0f}")
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def report(size: str, given: argparse.Namespace) -> dict[str, Any]:
+    """Run the servers, compare their answers and measure them."""
+    with database(size) as url, ExitStack() as stack:
+        asked = uvloop.run(asked_with(url))
+        servers = [stack.enter_context(SERVERS[name](asked)) for name in given.peers]
+        compare(servers, given.only)
+        taken = uvloop.run(measure(servers, given.only, given.rounds, given.seconds))
+        return {
+            "size": size,
+            "rounds": given.rounds,
+            "seconds": given.seconds,
+            "load": round(os.getloadavg()[0], 1),
+            "rss_mib": {
+                server.name: round(psutil.Process(server.pid).memory_info().rss / 2**20)
+                for server in servers
+            },
+            "results": figures(taken),
+        }
+
+
 def main() -> None:
-    size = sys.argv[1] if len(sys.argv) > 1 else "1m"
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    with database(size) as url:
-        results = asyncio.run(measure(url, rounds))
-    RESULTS.mkdir(exist_ok=True)
-    load = os.getloadavg()[0]
-    report = {"size": size, "rounds": rounds, "load": round(load, 1), "results": results}
-    (RESULTS / f"graphql-{size}.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(table(results))
-    print(f"\n{rounds} rounds of {SECONDS} s, medians; load of the machine at the end {load:.1f}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", nargs="?", default="1m")
+    parser.add_argument("rounds", nargs="?", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each figure in a round")
+    parser.add_argument("--only", type=_choice(workloads.NAMES), default=workloads.NAMES)
+    parser.add_argument("--peers", type=_choice(SERVERS), default=tuple(SERVERS))
+    given = parser.parse_args()
+    found = report(given.size, given)
+    if (given.only, given.peers) == (workloads.NAMES, tuple(SERVERS)):
+        RESULTS.mkdir(exist_ok=True)
+        text = json.dumps(found, indent=2)
+        (RESULTS / f"graphql-{given.size}.json").write_text(text + "\n")
+    memory = ", ".join(f"{name} {mib} MiB" for name, mib in found["rss_mib"].items())
+    print(table(found["results"]), targets.table(found["results"]), sep="\n\n")
+    print(
+        f"\nMemory at the end: {memory}\nMedians of {given.rounds} rounds of {given.seconds:g} s, "
+        f"times in ms; load of the machine at the end {found['load']}"
+    )
+
+
+def _choice(known: Sequence[str] | Any) -> Any:
+    def chosen(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"{unknown} is none of {', '.join(known)}")
+        return names
+
+    return chosen
 
 
 if __name__ == "__main__":

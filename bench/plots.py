@@ -1,4 +1,4 @@
-"""Plots of what was measured: `python -m bench.plots 100k` draws the results of that size."""
+"""Plots of what was measured: `python -m bench.plots 100k [graphql]` draws that size's results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from bench.growth import RESULTS
 
 _GRAPHQL = Path(__file__).parents[1] / "docs" / "performance"
 _NAMES = {"sql": "ours, in SQL", "http": "ours, over HTTP", "grouped": "all interceptions grouped"}
-_PEERS = ("compiled", "reference", "idiomatic", "one statement")
+_PEERS = {
+    "compiled": "ours",
+    "postgraphile": "PostGraphile",
+    "limit": "the limit",
+    "idiomatic": "idiomatic",
+}
 _TARGETS = {"page": ("A: a page of 25 sessions", 5), "count": ("B: the count of all", 25)}
 
 
@@ -33,24 +38,24 @@ def growth(size: str) -> Path:
         panel.set(title=title, xlabel="interceptions", ylabel="milliseconds, median")
         panel.grid(visible=True, alpha=0.3)
         panel.legend(fontsize="small")
-    return _saved(figure, f"growth_{size}.png")
+    return _saved(figure, RESULTS / f"growth_{size}.png")
 
 
 def graphql(size: str) -> Path:
     """Draw how many requests a second GraphQL answers, beside its peers."""
     found = json.loads((_GRAPHQL / f"graphql-{size}.json").read_text())["results"]
     figure, panels = plt.subplots(1, len(found), figsize=(3 * len(found), 4), layout="constrained")
-    for panel, (workload, peers) in zip(panels, found.items(), strict=True):
-        for peer, row in peers.items():
-            bar = panel.bar(peer, row["16"]["per_second"], color=f"C{_PEERS.index(peer)}")
-            panel.bar_label(bar, fmt="{:,.0f}")
+    for panel, (workload, servers) in zip(panels, found.items(), strict=True):
+        for number, (server, label) in enumerate(_PEERS.items()):
+            if row := servers.get(server):
+                bar = panel.bar(label, row["16"]["per_second"], color=f"C{number}")
+                panel.bar_label(bar, fmt="{:,.0f}")
         panel.set(title=workload, ylabel="requests/s, 16 clients")
         panel.tick_params(axis="x", rotation=30)
-    return _saved(figure, f"graphql_{size}.png")
+    return _saved(figure, _GRAPHQL / f"graphql-{size}.png")
 
 
-def _saved(figure: Any, name: str) -> Path:
-    target = RESULTS / name
+def _saved(figure: Any, target: Path) -> Path:
     figure.savefig(target, dpi=110)
     plt.close(figure)
     return target
@@ -58,4 +63,7 @@ def _saved(figure: Any, name: str) -> Path:
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else "1m"
-    print(growth(wanted), graphql(wanted), sep="\n")
+    names = sys.argv[2:] or ("growth", "graphql")
+    for draw in (growth, graphql):
+        if draw.__name__ in names:
+            print(draw(wanted))

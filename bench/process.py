@@ -18,18 +18,19 @@ from contextlib import contextmanager
 
 import httpx
 import psutil
+import uvloop
 from graphql import get_introspection_query
 
-from bench import graphql
+from bench import workloads
 from bench.data import database
-from bench.graphql import Peer
+from bench.load import ask, post
 from tests.server.callers import make_caller
 from tests.system.program import serving
 
 IN_FLIGHT = 200
 SECONDS = 5.0
 ROUNDS = 3
-QUERIES = {"nested": graphql.WORKLOADS["nested"], "introspection": get_introspection_query()}
+QUERIES = {"nested": workloads.OURS["nested"], "introspection": get_introspection_query()}
 
 
 def main() -> None:
@@ -60,12 +61,12 @@ def in_flight(url: str, token: str) -> None:
     with serving(database_url=url, log_level="error", pool_timeout="60") as server:
         process = psutil.Process(server.process.pid)
         idle = resident(process)
-        peer = Peer("ours", requests(server.address, token), server.address)
+        request = requests(server.address, token)["nested"]
         with watching(process) as highest:
-            each, whole = asyncio.run(graphql.ask(peer, "nested", IN_FLIGHT, 3 * SECONDS))
+            taken = uvloop.run(ask(server.address, request, IN_FLIGHT, 3 * SECONDS))
         print(
             f"{IN_FLIGHT} nested queries in flight: {max(highest):.0f} MiB at most, {idle:.0f} "
-            f"before, {len(each) / whole:.0f}/s"
+            f"before, {taken.per_second:.0f}/s, {taken.size / 1000:.0f} KB each"
         )
 
 
@@ -78,10 +79,9 @@ def workers(url: str, token: str) -> None:
     ):
         for _ in range(ROUNDS):
             for number, server in enumerate((one, two), 1):
-                peer = Peer("ours", requests(server.address, token), server.address)
-                for name in QUERIES:
-                    each, whole = asyncio.run(graphql.ask(peer, name, 16, SECONDS))
-                    taken.setdefault((name, number), []).append(len(each) / whole)
+                for name, request in requests(server.address, token).items():
+                    found = uvloop.run(ask(server.address, request, 16, SECONDS))
+                    taken.setdefault((name, number), []).append(found.per_second)
     for name in QUERIES:
         first, second = (sorted(taken[name, n])[ROUNDS // 2] for n in (1, 2))
         print(f"{name}: {first:.0f}/s by one worker, {second:.0f} by two: {second / first:.2f}")
@@ -89,8 +89,7 @@ def workers(url: str, token: str) -> None:
 
 def requests(address: str, token: str) -> dict[str, bytes]:
     return {
-        name: graphql.post(address, "/graphql", {"query": query}, token)
-        for name, query in QUERIES.items()
+        name: post(address, "/graphql", {"query": query}, token) for name, query in QUERIES.items()
     }
 
 

@@ -6,7 +6,6 @@ lists are plain lists: whatever it lacks makes it faster.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections import defaultdict
@@ -25,11 +24,6 @@ from starlette.applications import Starlette
 from strawberry.asgi import GraphQL
 
 from db import models
-
-NESTED = """{ sessions(first: 25) { id initiator { username } startedAt threads { id
-  interceptions { id model
-  tokenUsages { id inputTokens outputTokens createdAt } userPrompts { id prompt createdAt }
-  toolUsages { id tool input injected createdAt } modelThoughts { content createdAt } } } } }"""
 
 mapped = registry(metadata=models.metadata)
 
@@ -225,7 +219,7 @@ class Query:
         table = models.metadata.tables["aibridge_sessions"].c
         statement = (
             select(table.session_id, table.initiator_id, table.started_at)
-            .order_by(table.started_at.desc(), table.session_id.desc(), table.initiator_id.desc())
+            .order_by(table.started_at, table.session_id, table.initiator_id)
             .limit(first)
         )
         async with info.context["sessions"]() as session:
@@ -242,17 +236,22 @@ class _App(GraphQL[Any, None]):
         return {"loaders": Loaders(self._sessions), "sessions": self._sessions}
 
 
-async def main() -> None:
-    url = os.environ["AIBRIDGE_DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://")
+def application(url: str) -> Starlette:
     engine = create_async_engine(
-        url, pool_size=10, connect_args={"server_settings": {"jit": "off"}}
+        url.replace("postgresql://", "postgresql+asyncpg://"),
+        pool_size=10,
+        connect_args={"server_settings": {"jit": "off"}},
     )
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     app = Starlette()
     app.add_route("/graphql", _App(strawberry.Schema(query=Query), sessions))
-    config = uvicorn.Config(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
-    await uvicorn.Server(config).serve()
+    return app
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvicorn.run(
+        application(os.environ["AIBRIDGE_DATABASE_URL"]),
+        port=int(sys.argv[1]),
+        log_level="warning",
+        access_log=False,
+    )
