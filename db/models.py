@@ -286,6 +286,19 @@ sessions = sa.Table(
     postgresql_with={"fillfactor": 80},
 )
 
+# How many sessions an initiator has of a combination of kinds: the sum of what may be several rows,
+# kept by triggers of `sessions`. The migration says why.
+session_counts = sa.Table(
+    "aibridge_session_counts",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("initiator_id", sa.Uuid, nullable=False),
+    sa.Column("kinds", ARRAY(sa.Integer), nullable=False),
+    sa.Column("sessions", sa.BigInteger, nullable=False),
+    sa.Index("ix_aibridge_session_counts_key", "initiator_id", sa.text("hash_array(kinds)")),
+    postgresql_with={"fillfactor": 80},
+)
+
 # A view of all users, deleted ones too; Alembic does not compare views, so it stands alone.
 visible_users = sa.table(
     "visible_users",

@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from db import session_counts
 from db.errors import DatabaseError
 from db.url import for_asyncpg
 
@@ -25,22 +26,32 @@ _BATCH = 500
 _SHOWN = 100
 
 # Each trigger that must be there, and when it fires: O from writers, R from replication, A always.
-_FIRES = {"inserted": "O", "updated": "O", "deleted": "O", "truncated": "A", "replicated": "R"}
-_TABLES = ("aibridge_interceptions", "aibridge_token_usages", "aibridge_user_prompts")
+_KEEPS_SESSIONS = {
+    "inserted": "O", "updated": "O", "deleted": "O", "truncated": "A", "replicated": "R",
+}  # fmt: skip
+_KEEPS_COUNTS = dict.fromkeys(("inserted", "updated", "deleted", "truncated"), "A")
+_FIRES = {
+    "aibridge_interceptions": _KEEPS_SESSIONS,
+    "aibridge_token_usages": _KEEPS_SESSIONS,
+    "aibridge_user_prompts": _KEEPS_SESSIONS,
+    "aibridge_sessions": _KEEPS_COUNTS,
+}
+_WANTED = ", ".join(
+    f"('{table}', 'aibridge_sessions_{what}', '{fires}')"
+    for table, triggers in _FIRES.items()
+    for what, fires in triggers.items()
+)
 
 # Whether the table is there, with all triggers that keep it: without one of them its figures would
 # be wrong in silence, so readers go by the plain tables then.
-IS_KEPT = """
-SELECT to_regclass('aibridge_sessions') IS NOT NULL AND (
-    SELECT count(*) = 15 FROM pg_trigger t
-    WHERE t.tgname LIKE 'aibridge\\_sessions\\_%'
-        AND t.tgrelid IN (to_regclass('aibridge_interceptions'),
-            to_regclass('aibridge_token_usages'), to_regclass('aibridge_user_prompts'))
-        AND t.tgenabled = CASE
-            WHEN t.tgname LIKE '%truncated' THEN 'A' WHEN t.tgname LIKE '%replicated' THEN 'R'
-            ELSE 'O' END
+IS_KEPT = f"""
+SELECT NOT EXISTS (
+    SELECT FROM (VALUES {_WANTED}) wanted(relation, name, fires)
+    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
+        AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
+    WHERE t.oid IS NULL
 )
-"""
+"""  # noqa: S608
 
 # The plain definition, read off the tables without regard to speed.
 _TRUTH = """
@@ -182,16 +193,18 @@ class Findings:
         triggers: Sentences on triggers that are missing or do not fire.
         count: Sessions that differ.
         differences: The first of them.
+        counts: Sentences on sessions that are not counted as they are.
     """
 
     triggers: list[str]
     count: int
     differences: list[Difference]
+    counts: list[str]
 
     @property
     def is_clean(self) -> bool:
         """Whether all is as it should be."""
-        return not self.triggers and not self.count
+        return not self.triggers and not self.count and not self.counts
 
 
 async def check(url: str) -> Findings:
@@ -202,7 +215,9 @@ async def check(url: str) -> Findings:
     ):
         rows = await connection.fetch(_DIFFERENCES)
         triggers = await trigger_faults(connection)
-    return Findings(triggers, rows[0]["count"] if rows else 0, [_difference(*r) for r in rows])
+        counts = await session_counts.faults(connection)
+    differences = [_difference(*row) for row in rows]
+    return Findings(triggers, rows[0]["count"] if rows else 0, differences, counts)
 
 
 def _difference(session_id: str, initiator_id: UUID, *texts: Any) -> Difference:
@@ -215,10 +230,10 @@ def _difference(session_id: str, initiator_id: UUID, *texts: Any) -> Difference:
 
 async def trigger_faults(connection: asyncpg.Connection) -> list[str]:
     """Return a sentence for each trigger that is missing or does not fire as it should."""
-    found = dict(await connection.fetch(_TRIGGERS, list(_TABLES)))
+    found = dict(await connection.fetch(_TRIGGERS, list(_FIRES)))
     faults = []
-    for table in _TABLES:
-        for what, fires in _FIRES.items():
+    for table, triggers in _FIRES.items():
+        for what, fires in triggers.items():
             name = f"{table}.aibridge_sessions_{what}"
             if name not in found:
                 faults.append(f"trigger {name} is missing")
@@ -243,6 +258,8 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
                 await connection.execute(_RECOMPUTE, [k[0] for k in keys], [k[1] for k in keys])
                 done += len(keys)
                 progress(done)
+        if await session_counts.faults(connection):
+            await session_counts.recount(connection)
     return done
 
 

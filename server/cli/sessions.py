@@ -41,7 +41,8 @@ def faults(settings: Settings) -> list[str]:
         from db import rollup  # noqa: PLC0415
 
         found = await rollup.check(url)
-        sentences = [f"{name}." for name in [*found.triggers, *map(str, found.differences)]]
+        told = [*found.triggers, *map(str, found.differences), *found.counts]
+        sentences = [f"{name}." for name in told]
         if found.count > len(found.differences):
             sentences.append(f"{found.count - len(found.differences):,} more sessions differ.")
         if sentences:

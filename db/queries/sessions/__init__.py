@@ -11,7 +11,7 @@ from uuid import UUID
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.queries.sessions import plain, rollup
+from db.queries.sessions import counts, plain, rollup
 from db.queries.sessions.plan import Listing, plan_of
 from db.rows import SessionKey, SessionRow, SessionSummaryRow, UserPromptRow
 
@@ -45,7 +45,7 @@ async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
     if not await db.has_rollup():
         return await plain.count(db, reader, filter_)
     plan = await plan_of(db, filter_)
-    return 0 if plan.is_empty else await rollup.count(db, reader, filter_, plan)
+    return 0 if plan.is_empty else await counts.of_all(db, reader, filter_, plan)
 
 
 async def page_of_users(
@@ -63,7 +63,7 @@ async def counts_of_users(
     """Return how many sessions each user has, by user id."""
     if not await db.has_rollup():
         return await plain.counts_of_users(db, reader, user_ids)
-    return await rollup.counts_of_users(db, reader, user_ids)
+    return await counts.of_users(db, reader, user_ids)
 
 
 async def by_keys(

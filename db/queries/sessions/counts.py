@@ -1,0 +1,78 @@
+"""SQL for how many sessions there are: sums over few rows where the database counts them itself.
+
+It does by initiator and combination of kinds, so that a session of several kinds counts once. Where
+more than that is asked, sessions are counted one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from db import filters
+from db.database import Snapshot
+from db.filters import Filter, Shape
+from db.models import session_counts
+from db.queries import columns, scope
+from db.queries.sessions.passing import SESSIONS, of_reader, passing
+from db.queries.sessions.plan import OF_KINDS, Plan
+from db.statement import Statement
+
+_c = session_counts.alias("c")
+
+# The criteria that decide alike for all sessions that are counted together.
+_OF_COUNTS = OF_KINDS | {"initiator_id"}
+
+
+async def of_all(db: Snapshot, reader: UUID | None, filter_: Filter, plan: Plan) -> int:
+    """Return how many sessions pass."""
+    parameters = filter_.parameters() | scope.parameters(reader)
+    if all(names <= _OF_COUNTS for names in plan.shape):
+        statement = _summed(plan.shape, plan.kinds is not None, reader is not None)
+        parameters["kinds"] = plan.kinds
+    else:
+        # All of them are wanted, so beginning with the interceptions is never the longer way.
+        plan = replace(plan, from_hits=plan.is_about_usages)
+        statement = _walked(plan, reader is not None)
+    return int((await db.fetch(statement, parameters))[0][0])
+
+
+@cache
+def _summed(shape: tuple[Shape, ...], by_kinds: bool, scoped: bool) -> Statement:
+    own = tuple(names - OF_KINDS for names in shape)
+    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(own, _c)]
+    if by_kinds:
+        conditions.append(_c.c.kinds.overlap(sa.bindparam("kinds", type_=ARRAY(sa.Integer))))
+    return Statement.of(sa.select(_total()).where(*conditions))
+
+
+@lru_cache(maxsize=4096)
+def _walked(plan: Plan, scoped: bool) -> Statement:
+    conditions = [*of_reader(scoped), *passing(plan)]
+    return Statement.of(sa.select(sa.func.count()).select_from(SESSIONS).where(*conditions))
+
+
+async def of_users(db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how many sessions each user has, by user id; users without one may be missing."""
+    parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
+    rows = await db.fetch(_of_users(reader is not None), parameters)
+    return {row[0]: int(row[1]) for row in rows}
+
+
+@cache
+def _of_users(scoped: bool) -> Statement:
+    return Statement.of(
+        sa.select(_c.c.initiator_id, _total())
+        .where(*of_reader(scoped, _c), _c.c.initiator_id == columns.any_uuid("user_ids"))
+        .group_by(_c.c.initiator_id)
+    )
+
+
+def _total() -> sa.ColumnElement[Any]:
+    return sa.func.coalesce(sa.func.sum(_c.c.sessions), 0)

@@ -1,0 +1,129 @@
+"""Which sessions of the rollup pass a filter, as conditions on its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from db import filters
+from db.models import interceptions, sessions
+from db.queries.sessions.plan import OF_SESSIONS, OF_TIMES, Plan
+
+SESSIONS = sessions.alias("s")
+
+_s = SESSIONS
+_TIMESTAMP = sa.DateTime(timezone=True)
+
+
+def of_reader(scoped: bool, table: Any = SESSIONS) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that binds a reader who sees only one initiator's rows."""
+    return [table.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid)] if scoped else []
+
+
+def passing(plan: Plan) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for sessions with an interception that meets all criteria at once."""
+    own = tuple(names & OF_SESSIONS for names in plan.shape)
+    result = filters.of_interceptions(own, _s)
+    kinds, times = _kinds(plan), _Times(plan)
+    if kinds is not None:
+        result.append(_s.c.kinds.overlap(kinds))
+    result += times.necessary()
+    if plan.is_about_usages:
+        result.append(_among_hits(plan) if plan.from_hits else _has_match(plan))
+    elif times.given:
+        # Where the session lies within the window, or is of wanted kinds only, the rest is decided
+        # without its interceptions.
+        ways = [times.within()] if kinds is not None else []
+        decided = times.sufficient()
+        if kinds is not None:
+            decided = sa.and_(_s.c.kinds.contained_by(kinds), decided)
+        if kinds is not None or times.is_two_sided:
+            result.append(sa.or_(*ways, decided, _has_match(plan)))
+    return result
+
+
+def _kinds(plan: Plan) -> sa.ColumnElement[Any] | None:
+    if plan.kinds is None:
+        return None
+    # Spelled out, so that the planner knows how common they are; ids are integers of our own.
+    return sa.literal_column(f"'{{{','.join(map(str, plan.kinds))}}}'::int[]", ARRAY(sa.Integer))
+
+
+class _Times:
+    """The criteria on when an interception started, as conditions on its session."""
+
+    def __init__(self, plan: Plan) -> None:
+        names = plan.names(OF_TIMES)
+        self._after = [_time(n, name) for n, name in names if name == "started_after"]
+        self._before = [_time(n, name) for n, name in names if name == "started_before"]
+        self.given = bool(names)
+        self.is_two_sided = bool(self._after and self._before)
+
+    def necessary(self) -> list[sa.ColumnElement[bool]]:
+        """What holds of each session with an interception in the window."""
+        result: list[sa.ColumnElement[bool]] = []
+        for time in self._after:
+            result += [_s.c.last_started_at >= time, _s.c.started_at >= _earliest_start(time)]
+        return result + [_s.c.started_at <= time for time in self._before]
+
+    def sufficient(self) -> sa.ColumnElement[bool]:
+        """What, beside the necessary, makes sure of an interception in the window."""
+        if not self.is_two_sided:
+            return sa.true()
+        return sa.or_(
+            sa.and_(*(_s.c.started_at >= time for time in self._after)),
+            sa.and_(*(_s.c.last_started_at <= time for time in self._before)),
+        )
+
+    def within(self) -> sa.ColumnElement[bool]:
+        """That all interceptions are in the window."""
+        return sa.and_(
+            *(_s.c.started_at >= time for time in self._after),
+            *(_s.c.last_started_at <= time for time in self._before),
+        )
+
+
+def _time(number: int, name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(f"f{number}_{name}", type_=_TIMESTAMP)
+
+
+def _earliest_start(time: sa.BindParameter[Any]) -> sa.ScalarSelect[Any]:
+    """Return the start of the first session that was still at work on the day of `time`.
+
+    It bounds the walk over the list, which would go on to its end otherwise. The index
+    (last_started_on, started_at) has it; OFFSET keeps the planner from walking the other one.
+    """
+    t = sessions.alias()
+    day = sa.cast(sa.func.timezone("UTC", time), sa.Date)
+    late = sa.select(t.c.started_at).where(t.c.last_started_on >= day).offset(0).subquery()
+    return sa.select(sa.func.min(late.c.started_at)).scalar_subquery()
+
+
+def _match(plan: Plan) -> tuple[Any, list[sa.ColumnElement[bool]]]:
+    match = interceptions.alias("match")
+    return match, [*filters.visible(match), *filters.of_interceptions(plan.shape, match)]
+
+
+def _has_match(plan: Plan) -> sa.ColumnElement[bool]:
+    match, conditions = _match(plan)
+    return sa.exists().where(
+        match.c.session_id == _s.c.session_id,
+        match.c.initiator_id == _s.c.initiator_id,
+        *conditions,
+    )
+
+
+def _among_hits(plan: Plan) -> sa.ColumnElement[bool]:
+    match, conditions = _match(plan)
+    hits = (
+        sa.select(match.c.session_id, match.c.initiator_id)
+        .where(*conditions)
+        .distinct()
+        .cte("hits")
+        .prefix_with("MATERIALIZED")
+    )
+    return sa.tuple_(_s.c.session_id, _s.c.initiator_id).in_(
+        sa.select(hits.c.session_id, hits.c.initiator_id)
+    )

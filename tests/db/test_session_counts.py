@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import embedded, rollup
+from db.database import Database
+from db.filters import Filter
+from db.migrations import tool
+from db.queries import sessions
+from tests.db import trail
+
+_ADD = """
+INSERT INTO aibridge_interceptions (id, initiator_id, provider, model, started_at, ended_at,
+    client_session_id)
+SELECT gen_random_uuid(), $1, 'p', m, now(), now(), s FROM unnest($2::text[], $3::text[]) r(s, m)
+"""
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(trail.ADD_USERS)
+    yield connection
+    await connection.close()
+
+
+async def _add(connection: Any, sessions: str, model: str = "opus") -> None:
+    """Add an interception to each of these sessions, which are named by a letter."""
+    await connection.execute(_ADD, trail.USERS[0], list(sessions), [model] * len(sessions))
+
+
+async def _rows(connection: Any) -> list[tuple[list[str], int]]:
+    """Return the models and the sessions of each row."""
+    rows = await connection.fetch(
+        "SELECT ARRAY(SELECT model FROM aibridge_kinds WHERE id = ANY (kinds) ORDER BY 1),"
+        " sessions FROM aibridge_session_counts ORDER BY 1, id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_session_counts_once_by_all_its_kinds(connection: Any) -> None:
+    await _add(connection, "abc")
+    assert await _rows(connection) == [(["opus"], 3)]
+    await _add(connection, "c", "haiku")
+    assert await _rows(connection) == [(["haiku", "opus"], 1), (["opus"], 2)]
+    await connection.execute("DELETE FROM aibridge_interceptions WHERE model = 'haiku'")
+    assert await _rows(connection) == [(["opus"], 3)]
+
+
+async def test_what_nothing_is_left_of_leaves_no_row(connection: Any) -> None:
+    await _add(connection, "ab")
+    await connection.execute("DELETE FROM aibridge_interceptions")
+    assert await _rows(connection) == []
+    await _add(connection, "ab")
+    await connection.execute("TRUNCATE aibridge_interceptions")
+    assert await _rows(connection) == []
+
+
+async def test_writers_do_not_wait_for_one_anothers_counts(
+    connection: Any, database: Database, database_url: str
+) -> None:
+    await _add(connection, "a")
+    other = await asyncpg.connect(database_url, server_settings={"lock_timeout": "5s"})
+
+    async def seen() -> int:
+        async with database.snapshot() as snapshot:
+            return await sessions.count(snapshot, None, Filter())
+
+    await connection.execute("BEGIN")
+    await _add(connection, "bc")
+    await _add(other, "d")
+    assert await seen() == 2
+    await connection.execute("COMMIT")
+    assert await seen() == 4
+    assert await _rows(connection) == [(["opus"], 3), (["opus"], 1)]
+    for session in "efgh":
+        await _add(other, session)
+    await other.close()
+    assert await seen() == 8
+    assert len(await _rows(connection)) == 2, "rows that nobody holds are taken again"
+
+
+async def test_a_session_of_more_kinds_than_an_index_takes_is_counted(
+    connection: Any, database_url: str
+) -> None:
+    for start in (0, 1000):
+        models = [f"m{n}" for n in range(start, start + 1000)]
+        await connection.execute(_ADD, trail.USERS[0], ["s"] * 1000, models)
+    assert (await rollup.check(database_url)).is_clean
+    assert await connection.fetchval("SELECT sum(sessions) FROM aibridge_session_counts") == 1
+
+
+async def test_a_rebuild_mends_counts_that_were_tampered_with(
+    connection: Any, database: Database, database_url: str
+) -> None:
+    await _add(connection, "abc")
+    await connection.execute("UPDATE aibridge_session_counts SET sessions = 7")
+    (fault,) = (await rollup.check(database_url)).counts
+    assert fault == (f"sessions of {trail.USERS[0]} of the kinds {{1}}: counted 7, should be 3")
+    await connection.execute("DELETE FROM aibridge_session_counts")
+    (fault,) = (await rollup.check(database_url)).counts
+    assert fault.endswith("counted 0, should be 3")
+
+    await rollup.rebuild(database_url)
+    assert (await rollup.check(database_url)).is_clean
+    assert await _rows(connection) == [(["opus"], 3)]
+
+
+async def test_counting_anew_loses_nothing_of_writers_meanwhile(
+    connection: Any, database_url: str
+) -> None:
+    await _add(connection, "abc")
+    await connection.execute("UPDATE aibridge_session_counts SET sessions = 7")
+    await connection.execute("BEGIN")
+    await _add(connection, "de")
+    rebuilding = asyncio.create_task(rollup.rebuild(database_url))
+    await asyncio.sleep(0.2)
+    await connection.execute("COMMIT")
+    await rebuilding
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_the_check_names_triggers_that_do_not_count(
+    connection: Any, database: Database, database_url: str
+) -> None:
+    await connection.execute(
+        "ALTER TABLE aibridge_sessions ENABLE TRIGGER aibridge_sessions_updated;"
+        "DROP TRIGGER aibridge_sessions_deleted ON aibridge_sessions"
+    )
+    assert (await rollup.check(database_url)).triggers == [
+        "trigger aibridge_sessions.aibridge_sessions_updated does not fire as it should",
+        "trigger aibridge_sessions.aibridge_sessions_deleted is missing",
+    ]
+    async with database.snapshot() as snapshot:
+        assert not await snapshot.has_rollup()
+
+
+async def test_the_migration_counts_the_sessions_that_are_there(postgres: str) -> None:
+    url = await embedded.database_url(postgres, "test_counts_of_old_sessions")
+    await tool.upgrade(url, "0004")
+    connection = await asyncpg.connect(url)
+    await connection.execute(trail.ADD_USERS)
+    await _add(connection, "abc")
+    await _add(connection, "c", "haiku")
+    await tool.upgrade(url)
+    assert await _rows(connection) == [(["haiku", "opus"], 1), (["opus"], 2)]
+    await connection.close()
+    assert (await rollup.check(url)).is_clean
