@@ -1,7 +1,8 @@
 """How long pages and counts of sessions take, by filter: `python -m bench.sessions 1m [url]`.
 
-Each is timed in SQL through the functions that the resolvers call, warm, beside a plain GROUP BY
-of all interceptions that match, which is what a list without a rollup has to do.
+Each is timed in SQL through the functions that the resolvers call, warm, beside a GROUP BY of all
+interceptions that match, which is what a list without a rollup has to do. With `--pairs` each two
+of the filters are timed as well, without the GROUP BY.
 """
 
 from __future__ import annotations
@@ -17,22 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import sqlalchemy as sa
 
 from bench import data
+from db import filters
 from db.database import Database
 from db.filters import Filter, InterceptionCriteria
 from db.keyset import Keyset
+from db.models import interceptions
 from db.queries import sessions
+from db.statement import Statement
 
-_GROUPED = """
-SELECT session_id, initiator_id, min(started_at) FROM aibridge_interceptions
-WHERE ended_at IS NOT NULL GROUP BY session_id, initiator_id
-ORDER BY 3 DESC, 1 DESC, 2 DESC LIMIT 25
-"""
-_GROUPED_COUNT = """
-SELECT count(*) FROM (SELECT FROM aibridge_interceptions WHERE ended_at IS NOT NULL
-GROUP BY session_id, initiator_id) s
-"""
+# What takes longer than this is timed fewer than eleven times.
+_SECONDS = 3.0
 
 # A common and a rare value of each column, found in the data.
 _VALUES = """
@@ -44,8 +42,9 @@ FROM (SELECT {column}::text AS v, count(*) AS n FROM {table} GROUP BY 1) counted
 async def _criteria(connection: Any) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     columns = {
-        "initiator_id": "initiator_id", "providers": "provider", "models": "model",
-        "clients": "coalesce(client, 'Unknown')", "credential_kind": "credential_kind",
+        "initiator_id": "initiator_id", "providers": "provider", "provider_names": "provider_name",
+        "models": "model", "clients": "coalesce(client, 'Unknown')",
+        "credential_kind": "credential_kind",
     }  # fmt: skip
     for name, column in columns.items():
         sql = _VALUES.format(column=column, table="aibridge_interceptions")
@@ -56,6 +55,8 @@ async def _criteria(connection: Any) -> dict[str, dict[str, Any]]:
         await connection.fetchrow(_VALUES.format(column="tool", table="aibridge_tool_usages"))
     )
     found |= {f"tools: {kind}": {"tools": (tool,)} for kind, tool in tools.items()}
+    some = await connection.fetch("SELECT session_id FROM aibridge_sessions ORDER BY 1 LIMIT 25")
+    found["session_ids: 25"] = {"session_ids": tuple(row[0] for row in some)}
     first, last = await connection.fetchrow(
         "SELECT min(started_at), max(started_at) FROM aibridge_interceptions"
     )
@@ -70,12 +71,16 @@ async def _criteria(connection: Any) -> dict[str, dict[str, Any]]:
 
 
 async def _time(work: Callable[[], Awaitable[Any]], runs: int = 11) -> tuple[float, float]:
-    times = []
+    times: list[float] = []
+    end = time.perf_counter() + _SECONDS
     for number in range(runs + 2):
         began = time.perf_counter()
         await work()
-        if number >= 2:
+        # The first two are for warming up.
+        if number >= 2 or began > end:
             times.append((time.perf_counter() - began) * 1000)
+        if times and began > end:
+            break
     return statistics.median(times), sorted(times)[int(len(times) * 0.95)]
 
 
@@ -100,25 +105,60 @@ async def _measure(database: Database, filter_: Filter) -> dict[str, tuple[float
     return {"sessions": (total, total), **result}
 
 
+def _grouped(filter_: Filter) -> dict[str, Statement]:
+    """Return what a list and its count take without a rollup: grouping before cutting."""
+    i = interceptions
+    key = (i.c.session_id, i.c.initiator_id)
+    conditions = [*filters.visible(i), *filters.of_interceptions(filter_.shape(), i)]
+    started_at = sa.func.min(i.c.started_at).label("started_at")
+    page = (
+        sa.select(
+            *key,
+            started_at,
+            sa.func.max(i.c.ended_at),
+            sa.func.count().filter(i.c.thread_root_id.is_(None)),
+            sa.func.array_agg(i.c.provider.distinct()),
+            sa.func.array_agg(i.c.model.distinct()),
+        )
+        .where(*conditions)
+        .group_by(*key)
+        .order_by(started_at.desc(), *(column.desc() for column in key))
+        .limit(25)
+    )
+    counted = sa.select(*key).where(*conditions).group_by(*key).subquery()
+    count = sa.select(sa.func.count()).select_from(counted)
+    return {"page grouped": Statement.of(page), "count grouped": Statement.of(count)}
+
+
+async def _measure_grouped(database: Database, filter_: Filter) -> dict[str, tuple[float, float]]:
+    async def ask(statement: Statement) -> None:
+        await database.fetch(statement, filter_.parameters())
+
+    return {
+        name: await _time(lambda statement=statement: ask(statement), runs=3)  # type: ignore[misc]
+        for name, statement in _grouped(filter_).items()
+    }
+
+
 async def main(url: str, pairs: bool) -> dict[str, Any]:
     """Measure everything and print a table; figures are p50 / p95 in milliseconds."""
     connection = await asyncpg.connect(url)
     criteria = await _criteria(connection)
-    rows: dict[str, Any] = {}
-    for name, sql in (("page", _GROUPED), ("count", _GROUPED_COUNT)):
-        rows[f"grouped {name}"] = {
-            name: await _time(lambda sql=sql: connection.fetch(sql), runs=3)  # type: ignore[misc]
-        }
     await connection.close()
-    wanted: dict[str, dict[str, Any]] = {"none": {}, **criteria}
+    singles: dict[str, dict[str, Any]] = {"none": {}, **criteria}
+    wanted = dict(singles)
     if pairs:
+        wanted = {}
         for (one, a), (two, b) in combinations(criteria.items(), 2):
             if not a.keys() & b.keys():
                 wanted[f"{one} + {two}"] = a | b
     database = await Database.open(url, pool_size=1)
+    rows: dict[str, Any] = {}
     for name, given in wanted.items():
         filter_ = Filter((InterceptionCriteria(**given),)) if given else Filter()
         rows[name] = await _measure(database, filter_)
+        if not pairs:
+            rows[name] |= await _measure_grouped(database, filter_)
         told = "  ".join(f"{k} {v[0]:.1f}/{v[1]:.1f}" for k, v in rows[name].items())
         print(f"{name:60} {told}", flush=True)
     await database.close()
@@ -127,14 +167,14 @@ async def main(url: str, pairs: bool) -> dict[str, Any]:
 
 if __name__ == "__main__":
     size = sys.argv[1] if len(sys.argv) > 1 else "1m"
-    target = Path(__file__).parent / "results" / f"sessions_{size}.json"
     with_pairs = "--pairs" in sys.argv
+    what = "session_pairs" if with_pairs else "sessions"
+    target = Path(__file__).parent / "results" / f"{what}_{size}.json"
     given_urls = [a for a in sys.argv[2:] if a.startswith("postgres")]
     if given_urls:
         measured = asyncio.run(main(given_urls[0], with_pairs))
     else:
         with data.database(size) as made:
             measured = asyncio.run(main(made, with_pairs))
-    print(json.dumps({k: v for k, v in measured.items() if k.startswith("grouped")}))
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(measured, indent=1) + "\n")
