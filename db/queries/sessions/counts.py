@@ -20,7 +20,7 @@ from db.database import Snapshot
 from db.filters import Filter, Shape
 from db.models import session_counts
 from db.queries import columns, scope
-from db.queries.sessions.passing import SESSIONS, of_reader, passing
+from db.queries.sessions.passing import SESSIONS, Begun, days_since, of_reader, passing, since
 from db.queries.sessions.plan import OF_KINDS, Plan
 from db.statement import Statement
 
@@ -54,8 +54,27 @@ def _summed(shape: tuple[Shape, ...], by_kinds: bool, scoped: bool) -> Statement
 
 @lru_cache(maxsize=4096)
 def _walked(plan: Plan, scoped: bool) -> Statement:
-    conditions = [*of_reader(scoped), *passing(plan)]
-    return Statement.of(sa.select(sa.func.count()).select_from(SESSIONS).where(*conditions))
+    start = since(plan)
+    if start is None or plan.is_about_usages:
+        return Statement.of(_counted(plan, scoped, Begun.EVER))
+    # Those that began before it are found by the day of their last start, which is one since.
+    days = days_since(start)
+    earlier = (
+        _counted(plan, scoped, Begun.BEFORE)
+        .where(SESSIONS.c.last_started_on == days.c.day)
+        .correlate(days)
+        .lateral()
+    )
+    rest = sa.select(sa.func.coalesce(sa.func.sum(earlier.c.sessions), 0)).select_from(
+        days.join(earlier, sa.true())
+    )
+    begun_since = _counted(plan, scoped, Begun.SINCE).scalar_subquery()
+    return Statement.of(sa.select(begun_since + rest.scalar_subquery()))
+
+
+def _counted(plan: Plan, scoped: bool, begun: Begun) -> sa.Select[Any]:
+    conditions = [*of_reader(scoped), *passing(plan, begun)]
+    return sa.select(sa.func.count().label("sessions")).select_from(SESSIONS).where(*conditions)
 
 
 async def of_users(db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,14 +23,26 @@ def of_reader(scoped: bool, table: Any = SESSIONS) -> list[sa.ColumnElement[bool
     return [table.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid)] if scoped else []
 
 
-def passing(plan: Plan) -> list[sa.ColumnElement[bool]]:
+class Begun(Enum):
+    """Which sessions are looked for, where interceptions since some time are: split by the start.
+
+    Sessions that began since have one for certain, which their index knows; those that began before
+    are few, and must have gone on.
+    """
+
+    EVER = auto()
+    SINCE = auto()
+    BEFORE = auto()
+
+
+def passing(plan: Plan, begun: Begun = Begun.EVER) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for sessions with an interception that meets all criteria at once."""
     own = tuple(names & OF_SESSIONS for names in plan.shape)
     result = filters.of_interceptions(own, _s)
     kinds, times = _kinds(plan), _Times(plan)
     if kinds is not None:
         result.append(_s.c.kinds.overlap(kinds))
-    result += times.necessary()
+    result += times.necessary(begun)
     if plan.is_about_usages:
         result.append(_among_hits(plan) if plan.from_hits else _has_match(plan))
     elif times.given:
@@ -39,7 +52,7 @@ def passing(plan: Plan) -> list[sa.ColumnElement[bool]]:
         decided = times.sufficient()
         if kinds is not None:
             decided = sa.and_(_s.c.kinds.contained_by(kinds), decided)
-        if kinds is not None or times.is_two_sided:
+        if kinds is not None or (times.is_two_sided and begun is not Begun.SINCE):
             result.append(sa.or_(*ways, decided, _has_match(plan)))
     return result
 
@@ -61,12 +74,18 @@ class _Times:
         self.given = bool(names)
         self.is_two_sided = bool(self._after and self._before)
 
-    def necessary(self) -> list[sa.ColumnElement[bool]]:
+    def necessary(self, begun: Begun) -> list[sa.ColumnElement[bool]]:
         """What holds of each session with an interception in the window."""
-        result: list[sa.ColumnElement[bool]] = []
+        result = [_s.c.started_at <= time for time in self._before]
+        if begun is Begun.SINCE:
+            return result + [_s.c.started_at >= time for time in self._after]
+        if begun is Begun.BEFORE:
+            result.append(_s.c.started_at < sa.func.greatest(*self._after))
         for time in self._after:
-            result += [_s.c.last_started_at >= time, _s.c.started_at >= _earliest_start(time)]
-        return result + [_s.c.started_at <= time for time in self._before]
+            result.append(_s.c.last_started_at >= time)
+            if begun is Begun.EVER:
+                result.append(_s.c.started_at >= _earliest_start(time))
+        return result
 
     def sufficient(self) -> sa.ColumnElement[bool]:
         """What, beside the necessary, makes sure of an interception in the window."""
@@ -89,16 +108,43 @@ def _time(number: int, name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(f"f{number}_{name}", type_=_TIMESTAMP)
 
 
-def _earliest_start(time: sa.BindParameter[Any]) -> sa.ScalarSelect[Any]:
+def _earliest_start(time: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
     """Return the start of the first session that was still at work on the day of `time`.
 
     It bounds the walk over the list, which would go on to its end otherwise. The index
-    (last_started_on, started_at) has it; OFFSET keeps the planner from walking the other one.
+    (last_started_on, started_at) has it, by one probe for each day since.
     """
     t = sessions.alias()
-    day = sa.cast(sa.func.timezone("UTC", time), sa.Date)
-    late = sa.select(t.c.started_at).where(t.c.last_started_on >= day).offset(0).subquery()
-    return sa.select(sa.func.min(late.c.started_at)).scalar_subquery()
+    days = days_since(time)
+    first = (
+        sa.select(t.c.started_at)
+        .where(t.c.last_started_on == days.c.day)
+        .order_by(t.c.started_at)
+        .limit(1)
+        .correlate(days)
+        .lateral()
+    )
+    return (
+        sa.select(sa.func.min(first.c.started_at))
+        .select_from(days.join(first, sa.true()))
+        .scalar_subquery()
+    )
+
+
+def days_since(time: sa.ColumnElement[Any]) -> sa.Subquery:
+    """Return the days (`day`) from that of `time` on which a session may have begun its last."""
+    column = sessions.c.last_started_on
+    oldest = sa.select(sa.func.min(column)).scalar_subquery()
+    newest = sa.select(sa.func.max(column)).scalar_subquery()
+    first = sa.func.greatest(sa.cast(sa.func.timezone("UTC", time), sa.Date), oldest)
+    number = sa.func.generate_series(0, newest - first).column_valued("number")
+    return sa.select((first + number).label("day")).subquery()
+
+
+def since(plan: Plan) -> sa.ColumnElement[Any] | None:
+    """Return since when the interceptions are to have started; None where nothing is said."""
+    after = [_time(n, name) for n, name in plan.names(frozenset({"started_after"}))]
+    return sa.func.greatest(*after) if after else None
 
 
 def _match(plan: Plan) -> tuple[Any, list[sa.ColumnElement[bool]]]:
