@@ -1,4 +1,4 @@
-"""What the process takes: `python -m bench.process 100k` (two minutes).
+"""What the process takes, beside its targets: `python -m bench.process 1m` (two minutes).
 
 How long a start takes and how much memory an idle server has; how far the memory goes with 200
 nested queries in flight; and what a second worker brings, for the nested query, which PostgreSQL
@@ -35,13 +35,20 @@ QUERIES = {"nested": workloads.OURS["nested"], "introspection": get_introspectio
 
 def main() -> None:
     """Measure all of it, and print a line for each."""
-    size = sys.argv[1] if len(sys.argv) > 1 else "100k"
+    size = sys.argv[1] if len(sys.argv) > 1 else "1m"
     starts()
     with database(size) as url:
         token = asyncio.run(make_caller(url, "auditor")).token
         in_flight(url, token)
         workers(url, token)
     print(f"load of the machine at the end {os.getloadavg()[0]:.1f}")
+
+
+def verdict(value: float, bound: float, *, at_least: bool = False) -> str:
+    """Return a target and whether a value meets it."""
+    met = value >= bound if at_least else value <= bound
+    least = "least" if at_least else "most"
+    return f"target: at {least} {bound:g}, {'met' if met else 'missed'}"
 
 
 def starts() -> None:
@@ -54,6 +61,7 @@ def starts() -> None:
                 seconds = time.perf_counter() - began
                 rss = resident(psutil.Process(server.process.pid))
                 print(f"{name} start with a database of its own: {seconds:.1f} s, {rss:.0f} MiB")
+    print(f"the second start, s: {verdict(seconds, 3)}; idle, MiB: {verdict(rss, 120)}")
 
 
 def in_flight(url: str, token: str) -> None:
@@ -66,7 +74,8 @@ def in_flight(url: str, token: str) -> None:
             taken = uvloop.run(ask(server.address, request, IN_FLIGHT, 3 * SECONDS))
         print(
             f"{IN_FLIGHT} nested queries in flight: {max(highest):.0f} MiB at most, {idle:.0f} "
-            f"before, {taken.per_second:.0f}/s, {taken.size / 1000:.0f} KB each"
+            f"before, {taken.per_second:.0f}/s, {taken.size / 1000:.0f} KB each; "
+            f"{verdict(max(highest), 600)}"
         )
 
 
@@ -84,7 +93,10 @@ def workers(url: str, token: str) -> None:
                     taken.setdefault((name, number), []).append(found.per_second)
     for name in QUERIES:
         first, second = (sorted(taken[name, n])[ROUNDS // 2] for n in (1, 2))
-        print(f"{name}: {first:.0f}/s by one worker, {second:.0f} by two: {second / first:.2f}")
+        told = f"; {verdict(second / first, 1.7, at_least=True)}" if name != "nested" else ""
+        print(
+            f"{name}: {first:.0f}/s by one worker, {second:.0f} by two: {second / first:.2f}{told}"
+        )
 
 
 def requests(address: str, token: str) -> dict[str, bytes]:
