@@ -8,6 +8,8 @@ from __future__ import annotations
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server import direct
+
 # What common servers and proxies take at most; cookies and tokens need a tenth of it.
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -59,6 +61,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Let the request in."""
         self._is_head_open = False
         super().on_headers_complete()
+        # A handshake of a WebSocket makes no cycle.
+        if getattr(self.cycle, "scope", None) is self.scope:
+            direct.offer(self.cycle)
 
     def send_400_response(self, msg: str) -> None:
         """Answer for a request that the parser gave up, by our bound or by its own rules."""

@@ -43,6 +43,7 @@ class RequestLog:
         caller: The id of the signed-in user.
         statements: How many statements ran.
         rows: How many rows they returned.
+        direct_bytes: How many bytes of the answer's body went past the middlewares.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
@@ -50,6 +51,7 @@ class RequestLog:
     caller: str | None = None
     statements: int | None = None
     rows: int | None = None
+    direct_bytes: int = 0
 
 
 def of(connection: HTTPConnection) -> RequestLog:
@@ -131,7 +133,7 @@ class _Line:
             "path": scope["path"][:_PATH_MAX],
             "status": self.status,
             "duration_ms": round((time.perf_counter() - self._started) * 1000, 1),
-            "bytes": self._bytes,
+            "bytes": self._bytes + log.direct_bytes,
             "operation": log.operation,
             "statements": log.statements,
             "rows": log.rows,

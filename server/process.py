@@ -27,13 +27,18 @@ def worker_app() -> Starlette:
     settings = load_settings()
     logs.configure(settings)
     app = create_app(settings)
+    freeze_memory()
+    return app
+
+
+def freeze_memory() -> None:
+    """Set the garbage collector up for a process that has made what it keeps."""
     # What is there by now (modules, schema, routes) lives as long as the process. Frozen, it is not
     # walked again by each full collection, which at our allocation rate would stop a request for
     # tens of milliseconds; the higher thresholds make collections of request garbage rarer.
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 1000)
-    return app
 
 
 def serve(settings: Settings, sock: socket.socket, announce: Announce) -> None:

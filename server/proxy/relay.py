@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterable
 
 import aiohttp
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from server import metrics
+from server import direct, logs, metrics
 from server.proxy import answers, failures, headers, target
 from server.proxy.answers import Answer, Headers
 from server.proxy.inbound import Inbound
+from server.proxy.outbound import Outbound
 from server.proxy.upstream import Timing, Upstream
 from server.proxy.websocket import Conversation
 
@@ -123,23 +125,16 @@ class Exchange:
         self._observe(timing)
         # Only now, where it waited: the server will not say `100 Continue` any more.
         inbound.start()
+        outbound = Outbound(response, send, direct.body_of(self._scope))
         try:
-            await self._stream(response.content, inbound, send)
+            await outbound.run(inbound.answered)
         except (aiohttp.ClientError, OSError) as error:
             # No last chunk is sent: a cut answer must not look whole.
             inbound.answered()
             failures.broken(error)
-
-    async def _stream(self, content: aiohttp.StreamReader, inbound: Inbound, send: Send) -> None:
-        is_last = False
-        while not is_last:
-            chunk = await content.readany()
-            self._sent += len(chunk)
-            # The end goes out together with what is before it, where both are here.
-            is_last = content.at_eof()
-            if is_last:
-                inbound.answered()
-            await send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+        finally:
+            self._sent = outbound.sent
+            logs.of(HTTPConnection(self._scope)).direct_bytes += outbound.sent_directly
 
     async def _refuse(self, answer: Answer, inbound: Inbound, send: Send) -> None:
         own = [*self._own_headers, *_closing(inbound)]

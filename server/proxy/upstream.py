@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 # A connection that is not there by now will not be: the host is down or drops our packets.
 _CONNECT_TIMEOUT = 10.0
@@ -30,6 +32,41 @@ _CONTINUE_TIMEOUT = 1.0
 
 # Dead peers of a WebSocket are found by pings; an answer is awaited for half of this.
 WEBSOCKET_HEARTBEAT = 30.0
+
+
+class Connection(ResponseHandler):
+    """A connection that says when something came, without a task that waits for it."""
+
+    on_change: Callable[[], None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and say so.
+
+        Without data it is the reader that wants what was held back, and it reads on by itself.
+        """
+        super().data_received(data)
+        if self.on_change is not None and data:
+            self.on_change()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note the end, and say so."""
+        super().connection_lost(exc)
+        if self.on_change is not None:
+            self.on_change()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on reading, where that was paused.
+
+        The reader asks for this after each chunk, and each time the parser would be fed nothing.
+        """
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(Connection, loop=self._loop))
 
 
 class _Request(aiohttp.ClientRequest):
@@ -107,7 +144,7 @@ class Upstream:
 @asynccontextmanager
 async def connected(url: str, timeout: float) -> AsyncIterator[Upstream]:  # noqa: ASYNC109
     """Make the sessions. No connection is opened yet: the upstream may be away at this moment."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE)
+    connector = _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE)
     options: dict[str, Any] = {
         "connector": connector,
         "connector_owner": False,

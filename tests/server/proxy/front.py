@@ -65,6 +65,7 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         print(sock.getsockname()[1], flush=True)  # noqa: T201
         config = process.uvicorn_config(settings, application(settings))
+        process.freeze_memory()
         uvicorn.Server(config).run(sockets=[sock])
 
 

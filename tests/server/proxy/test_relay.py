@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.proxy.running import Running, ask, request
+from tests.server.proxy.running import Running, ask, eventually, new_id, request
 
 SSE = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -246,3 +246,18 @@ async def test_an_answer_that_ends_with_the_connection_is_relayed(gateway: Runni
     status, headers, body = await ask(gateway, request("/x", script=script))
     assert (status, headers["transfer-encoding"]) == (200, ["chunked"])
     assert body == b"9\r\nall of it\r\n0\r\n\r\n"
+
+
+async def test_all_bytes_of_a_stream_are_in_its_line_of_the_log(gateway: Running) -> None:
+    """Those too that went to the client past the middleware that writes the line."""
+    head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    event = ["write", "9\r\ndata: 1\n\n\r\n"]
+    script = [["write", head], event, ["pause", 0.05], event, ["write", "0\r\n\r\n"]]
+    path = f"/{new_id()}"
+    await ask(gateway, request(path, script=script))
+
+    def line() -> str | None:
+        lines = gateway.log.read_text().splitlines()
+        return next((line for line in lines if path in line), None)
+
+    assert json.loads(await eventually(line))["bytes"] == 18

@@ -2,8 +2,9 @@
 
 Run as a process of its own: it prints its port, then serves. A script is a JSON list of steps:
 `["write", text]` (Latin-1), `["fill", n]` (n bytes of body, as fast as they are taken),
-`["pause", seconds]`, `["read"]` (the body), `["reset"]`, `["hang"]` (until the peer closes) and
-`["close"]`. Without a script it answers with what it got, as JSON. `GET /_log` tells of all.
+`["count", n]` (n chunks of 4 KiB, each a number), `["pause", seconds]`, `["read"]` (the body),
+`["reset"]`, `["hang"]` (until the peer closes) and `["close"]`.
+Without a script it answers with what it got, as JSON. `GET /_log` tells of all.
 """
 
 from __future__ import annotations
@@ -100,6 +101,12 @@ class Recorder:
             await writer.drain()
             size -= len(block)
             record["sent"] += len(block)
+
+    async def _count(self, _reader: Any, writer: Any, _headers: Any, record: Any, end: int) -> None:
+        for number in range(end):
+            writer.write(b"1000\r\n%04096d\r\n" % number)
+            await writer.drain()
+            record["sent"] += 4096
 
     async def _pause(self, *args: Any) -> None:
         await asyncio.sleep(args[-1])
