@@ -63,18 +63,16 @@ def _walked(plan: Plan, scoped: bool) -> Statement:
         _counted(plan, scoped, Begun.BEFORE)
         .where(SESSIONS.c.last_started_on == days.c.day)
         .correlate(days)
-        .lateral()
+        .scalar_subquery()
     )
-    rest = sa.select(sa.func.coalesce(sa.func.sum(earlier.c.sessions), 0)).select_from(
-        days.join(earlier, sa.true())
-    )
+    rest = sa.select(sa.func.coalesce(sa.func.sum(earlier), 0)).select_from(days)
     begun_since = _counted(plan, scoped, Begun.SINCE).scalar_subquery()
     return Statement.of(sa.select(begun_since + rest.scalar_subquery()))
 
 
 def _counted(plan: Plan, scoped: bool, begun: Begun) -> sa.Select[Any]:
     conditions = [*of_reader(scoped), *passing(plan, begun)]
-    return sa.select(sa.func.count().label("sessions")).select_from(SESSIONS).where(*conditions)
+    return sa.select(sa.func.count()).select_from(SESSIONS).where(*conditions)
 
 
 async def of_users(db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID]) -> dict[UUID, int]:

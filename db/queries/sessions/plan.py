@@ -19,7 +19,7 @@ from db import filters
 from db.database import Snapshot
 from db.filters import Filter, Shape
 from db.models import kinds as _kinds
-from db.models import tool_usages, user_prompts
+from db.models import session_counts, tool_usages, user_prompts
 from db.queries import columns
 from db.statement import Statement
 
@@ -31,6 +31,10 @@ OF_TIMES = frozenset({"started_after", "started_before"})
 # Rows that are looked up first at most. At this number both ways take about 25 ms.
 _MANY = 10_000
 
+# Sessions of rare kinds at most: those are found by the index of kinds and then sorted. With more,
+# a walk over the list passes few others between two of them.
+_RARE = 3_000
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -40,11 +44,13 @@ class Plan:
         shape: Which criteria are given.
         kinds: The kinds that pass those criteria that kinds decide; None where none is given.
         from_hits: Begin with the interceptions that pass, not with the list.
+        is_rare: Few sessions have any of these kinds.
     """
 
     shape: tuple[Shape, ...]
     kinds: tuple[int, ...] | None = None
     from_hits: bool = False
+    is_rare: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -74,25 +80,32 @@ async def plan_of(db: Snapshot, filter_: Filter) -> Plan:
     """Decide how the sessions that pass are found; takes a short statement for some filters."""
     shape = filter_.shape()
     parameters = filter_.parameters()
-    kinds = None
+    kinds, is_rare = None, False
     if any(names & OF_KINDS for names in shape):
         wanted = tuple(names & OF_KINDS for names in shape)
-        kinds = tuple(row[0] for row in await db.fetch(_kinds_of(wanted), parameters))
+        ((ids, number),) = await db.fetch(_kinds_of(wanted), parameters)
+        kinds, is_rare = tuple(ids), number <= _RARE
     from_hits = False
     for number, names in enumerate(shape):
         for name in sorted(names & {"tools", "prompt_contains"}):
             if not from_hits and kinds != ():
                 rows = await db.fetch(_few(name, number), parameters)
                 from_hits = rows[0][0] < _MANY
-    return Plan(shape, kinds, from_hits)
+    return Plan(shape, kinds, from_hits, is_rare)
 
 
 @cache
 def _kinds_of(shape: tuple[Shape, ...]) -> Statement:
-    table = _kinds.alias()
-    return Statement.of(
-        sa.select(table.c.id).where(*filters.of_interceptions(shape, table)).order_by(table.c.id)
+    """Return the kinds that pass, and how many sessions have any of them."""
+    table, counted = _kinds.alias(), session_counts.alias()
+    ids = sa.select(table.c.id).where(*filters.of_interceptions(shape, table))
+    wanted = sa.select(sa.func.array(ids.order_by(table.c.id).scalar_subquery()).label("ids")).cte()
+    number = (
+        sa.select(sa.func.coalesce(sa.func.sum(counted.c.sessions), 0))
+        .where(counted.c.kinds.overlap(sa.select(wanted.c.ids).scalar_subquery()))
+        .scalar_subquery()
     )
+    return Statement.of(sa.select(wanted.c.ids, number))
 
 
 @cache

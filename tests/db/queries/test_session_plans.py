@@ -76,14 +76,14 @@ async def db(database: Database, database_url: str) -> Database:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     filter_=_filters,
     reader=st.sampled_from([None, trail.USERS[0]]),
     listing=st.sampled_from([(False, True), (False, False), (True, True)]),
     backward=st.booleans(),
-    many=st.sampled_from([0, 10_000]),
+    limits=st.tuples(st.sampled_from([0, 10_000]), st.sampled_from([0, 10_000])),
 )
 async def test_the_rollup_tells_the_same_as_the_plain_tables(
     db: Database,
@@ -91,12 +91,13 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
     reader: Any,
     listing: tuple[bool, bool],
     backward: bool,
-    many: int,
+    limits: tuple[int, int],
 ) -> None:
     by_activity, descending = listing
     order = {"by_activity": by_activity, "descending": descending}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "_MANY", many)
+        for name, limit in zip(("_MANY", "_RARE"), limits, strict=True):
+            patch.setattr(plan, name, limit)
         plan._few.cache_clear()
         async with db.snapshot() as snapshot:
             assert await snapshot.has_rollup()
