@@ -1,10 +1,10 @@
-"""Connections: a pool of them, and one read-only snapshot for each operation."""
+"""The database as operations see it: one read-only snapshot for each of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
@@ -14,57 +14,24 @@ import orjson
 
 from db import attached, rollup
 from db.attached import Attached
-from db.errors import (
-    DatabaseBusyError,
-    DatabaseError,
-    DatabaseUnavailableError,
-    InvalidTextError,
-    StatementTimeoutError,
-)
+from db.connections import FAULTS, RELEASE_SECONDS, Connection, Connections, translated
+from db.errors import DatabaseError, InvalidTextError
 from db.statement import Statement
 from db.url import for_asyncpg
 
 # A row by position or by column name; asyncpg ships no types.
 Record: TypeAlias = Any
 
-_UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InsufficientResourcesError,
-    # On a standby: what the primary changed stands in the way of a snapshot.
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    # What asyncpg says of a connection that was killed at the moment when it was to be used.
-    asyncpg.InternalClientError,
-)
-
-
-# How long a statement may take to be cancelled and rolled back before its connection is given up.
-_RELEASE_SECONDS = 5.0
-
 
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, *, acquire_timeout: float, is_attached: bool = False
-    ) -> None:
-        self._pool = pool
-        self._acquire_timeout = acquire_timeout
+    def __init__(self, connections: Connections, *, is_attached: bool = False) -> None:
+        self._connections = connections
         self.is_attached = is_attached
         # How an attached database has to be read, once it was looked at.
         self.attached: Attached | None = None
         self._has_rollup = False
-        self._releasing: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(
@@ -107,16 +74,14 @@ class Database:
                 **({"default_transaction_read_only": "on"} if is_attached else {}),
             },
         )
-        await pool
-        return cls(pool, acquire_timeout=acquire_timeout, is_attached=is_attached)
+        connections = Connections(
+            await pool, acquire_timeout=acquire_timeout, keep_begun=statement_cache_size > 0
+        )
+        return cls(connections, is_attached=is_attached)
 
     async def close(self) -> None:
         """Close all connections; statements that still run are given a second."""
-        await asyncio.gather(*self._releasing)
-        try:
-            await asyncio.wait_for(self._pool.close(), 1.0)
-        except TimeoutError:
-            self._pool.terminate()
+        await self._connections.close()
 
     def snapshot(self) -> Snapshot:
         """Return a read-only view of the database as it is at the first statement."""
@@ -125,13 +90,13 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection for writing; errors come as `DatabaseError`."""
-        connection = await self._acquire()
+        connection = await self._connections.acquire()
         try:
             yield connection
-        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
+        except FAULTS as error:
             raise translated(error) from error
         finally:
-            await self._release(connection)
+            await self._connections.release(connection)
 
     async def fetch(
         self, statement: Statement, parameters: Mapping[str, Any] | None = None
@@ -141,11 +106,8 @@ class Database:
         Raises:
             DatabaseError: As `Snapshot.fetch`.
         """
-        async with self.connection() as connection:
-            rows: Sequence[Record] = await connection.fetch(
-                self.sql_of(statement), *statement.arguments(parameters or {})
-            )
-            return rows
+        async with self.snapshot() as snapshot:
+            return await snapshot.fetch(statement, parameters)
 
     async def attach(self) -> Attached:
         """Look at what an attached database has; statements are put to it accordingly from now on.
@@ -177,36 +139,28 @@ class Database:
         self._has_rollup = self._has_rollup and not faults
         return faults
 
-    async def _look_for_rollup(self, connection: Any) -> bool:
+    async def begin(self) -> tuple[Connection, bool]:
+        """Return a connection in a new snapshot, and whether the rollup is kept.
+
+        Raises:
+            DatabaseError: As `Snapshot.fetch`.
+        """
+        connection = await self._connections.begin()
         # Once found it stays; until then each operation looks, for a migration may come.
         if not self._has_rollup and not self.is_attached:
-            self._has_rollup = await connection.fetchval(rollup.IS_KEPT)
-        return self._has_rollup
-
-    async def _acquire(self) -> Any:
-        try:
-            return await self._pool.acquire(timeout=self._acquire_timeout)
-        except TimeoutError as error:
-            if self._pool.get_size() < self._pool.get_max_size():
+            try:
+                self._has_rollup = await connection.fetchval(rollup.IS_KEPT)
+            except FAULTS as error:
+                self.end(connection, failed=True)
                 raise translated(error) from error
-            raise DatabaseBusyError("all connections are in use") from error
-        except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
-            raise translated(error) from error
+            except BaseException:
+                self.end(connection, failed=True)
+                raise
+        return connection, self._has_rollup
 
-    def _release_later(self, connection: Any) -> None:
-        """Give the connection back beside what follows: nobody has to wait for its rollback."""
-        task = asyncio.create_task(self._release(connection))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
-
-    async def _release(self, connection: Any) -> None:
-        # The pool drops a connection that broke; there is nothing to tell the caller.
-        try:
-            await asyncio.shield(self._pool.release(connection, timeout=_RELEASE_SECONDS))
-        except (asyncpg.PostgresError, *_UNAVAILABLE):
-            # The pool may have given it up already.
-            with suppress(asyncpg.InterfaceError):
-                connection.terminate()
+    def end(self, connection: Connection, *, failed: bool) -> None:
+        """Take back what `begin` returned; `failed` where a statement failed or was abandoned."""
+        self._connections.end(connection, failed=failed)
 
 
 class Snapshot:
@@ -218,9 +172,10 @@ class Snapshot:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection: Any = None
+        self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._failure: DatabaseError | None = None
+        self._abandoned = False
         self._fetching: set[asyncio.Task[Any] | None] = set()
         self._rollup = False
         self.statements = 0
@@ -237,11 +192,11 @@ class Snapshot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stop()
+        if self._fetching:
+            await self._stop()
         connection, self._connection = self._connection, None
         if connection is not None:
-            # The pool rolls back, which is how a transaction that only read ends.
-            self._database._release_later(connection)  # noqa: SLF001
+            self._database.end(connection, failed=self._abandoned)
 
     async def fetch(
         self, statement: Statement, parameters: Mapping[str, Any] | None = None
@@ -256,34 +211,50 @@ class Snapshot:
         arguments = statement.arguments(parameters or {})
         for argument in arguments:
             _refuse_invalid_text(argument)
-        async with self._turn():
-            connection = await self._open()
-            began = perf_counter()
-            try:
-                sql = self._database.sql_of(statement)
-                rows: Sequence[Record] = await connection.fetch(sql, *arguments)
-            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
-                self._failure = translated(error)
-                raise self._failure from error
-            if self.watch is not None:
-                self.watch(sql, len(rows), perf_counter() - began)
-            self.statements += 1
-            self.rows += len(rows)
+        task = asyncio.current_task()
+        self._fetching.add(task)
+        try:
+            async with self._lock:
+                rows = await self._run(self._database.sql_of(statement), arguments)
+        finally:
+            self._fetching.discard(task)
         if self._fetching:
             # Let the next statement be sent: PostgreSQL works on it while rows are made of these.
             await asyncio.sleep(0)
         return rows
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait until the connection is free; the task is known meanwhile, should it be stopped."""
-        task = asyncio.current_task()
-        self._fetching.add(task)
+    async def has_rollup(self) -> bool:
+        """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
+        async with self._lock:
+            await self._open()
+        return self._rollup
+
+    async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
+        connection = await self._open()
+        began = perf_counter()
+        self._abandoned = True
         try:
-            async with self._lock:
-                yield
-        finally:
-            self._fetching.discard(task)
+            rows: Sequence[Record] = await connection.fetch(sql, *arguments)
+        except FAULTS as error:
+            self._failure = translated(error)
+            raise self._failure from error
+        self._abandoned = False
+        if self.watch is not None:
+            self.watch(sql, len(rows), perf_counter() - began)
+        self.statements += 1
+        self.rows += len(rows)
+        return rows
+
+    async def _open(self) -> Connection:
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is None:
+            try:
+                self._connection, self._rollup = await self._database.begin()
+            except DatabaseError as error:
+                self._failure = error
+                raise
+        return self._connection
 
     async def _stop(self) -> None:
         """Cancel the statements that nobody waits for any more: their operation has ended.
@@ -295,48 +266,7 @@ class Snapshot:
         for task in abandoned:
             task.cancel()
         if abandoned:
-            await asyncio.wait(abandoned, timeout=_RELEASE_SECONDS)
-
-    async def has_rollup(self) -> bool:
-        """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
-        async with self._turn():
-            await self._open()
-        return self._rollup
-
-    async def _open(self) -> Any:
-        if self._failure is not None:
-            raise self._failure
-        if self._connection is None:
-            try:
-                self._connection = await self._begin()
-            except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
-                self._failure = translated(error)
-                raise self._failure from error
-            except DatabaseError as error:
-                self._failure = error
-                raise
-        return self._connection
-
-    async def _begin(self) -> Any:
-        connection = await self._database._acquire()  # noqa: SLF001
-        try:
-            self._rollup = await self._database._look_for_rollup(connection)  # noqa: SLF001
-            # Entered and never left: the pool rolls back, and knows by this that it is meant.
-            transaction = connection.transaction(isolation="repeatable_read", readonly=True)
-            await transaction.__aenter__()
-        except BaseException:
-            await self._database._release(connection)  # noqa: SLF001
-            raise
-        return connection
-
-
-def translated(error: Exception) -> DatabaseError:
-    """Return the error of asyncpg as one of ours."""
-    if isinstance(error, asyncpg.QueryCanceledError):
-        return StatementTimeoutError(str(error))
-    if isinstance(error, _UNAVAILABLE):
-        return DatabaseUnavailableError(f"{type(error).__name__}: {error}")
-    return DatabaseError(f"{type(error).__name__}: {error}")
+            await asyncio.wait(abandoned, timeout=RELEASE_SECONDS)
 
 
 def _refuse_invalid_text(value: object) -> None:

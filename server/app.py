@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Route
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.database import Database
 from db.errors import DatabaseError
@@ -33,10 +36,35 @@ from server.settings import Settings
 _WRITERS = 2
 
 
-def create_app(settings: Settings) -> Starlette:
+class Application(Starlette):
+    """Starlette, with `/graphql` in front of the router.
+
+    The endpoint matches no pattern and answers for all its errors itself, so what Starlette does
+    for other routes would only take time: a third of that of the smallest operation.
+    """
+
+    def __init__(self, graphql: ASGIApp, **options: Any) -> None:
+        super().__init__(**options)
+        self.graphql = graphql
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Fold the middleware around the endpoint and the router, outermost first in the list."""
+        app: ASGIApp = self._fork
+        for cls, args, kwargs in reversed(self.user_middleware):
+            app = cls(app, *args, **kwargs)
+        self._others = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        return app
+
+    async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_graphql = scope["type"] == "http" and scope["path"] == GRAPHQL_PATH
+        await (self.graphql if is_graphql else self._others)(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Application:
     """Return the application; `settings.database_url` must be set."""
     passthrough = Passthrough(settings)
-    app = Starlette(
+    app = Application(
+        GraphQLEndpoint(graphql_core(schema), settings),
         # The passthrough comes last: it takes what no other route below its paths does.
         routes=[*_routes(settings), *passthrough.routes()],
         middleware=[
@@ -82,7 +110,6 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 def _routes(settings: Settings) -> list[BaseRoute]:
     return [
         *health.routes(settings),
-        Route(GRAPHQL_PATH, GraphQLEndpoint(graphql_core(schema), settings)),
         *graphiql.routes(),
         *signin.routes(),
         *metrics.routes(settings),

@@ -5,10 +5,13 @@ The parser has none of its own, so a header without end would fill the memory.
 
 from __future__ import annotations
 
+import asyncio
+
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server import direct
+from server.corked import CorkedTransport
 
 # What common servers and proxies take at most; cookies and tokens need a tenth of it.
 MAX_HEAD_BYTES = 64 * 1024
@@ -32,6 +35,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _is_head_open = False
     _received = 0
     _parsed = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answer by a transport that joins what is written at once."""
+        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; what of an open head the parser still holds back counts too."""

@@ -12,9 +12,9 @@ import logging
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, TextIO
 
 import orjson
@@ -46,7 +46,7 @@ class RequestLog:
         direct_bytes: How many bytes of the answer's body went past the middlewares.
     """
 
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    id: str = field(default_factory=lambda: token_hex(8))
     operation: str | None = None
     caller: str | None = None
     statements: int | None = None
@@ -127,6 +127,9 @@ class _Line:
 
     def write(self) -> None:
         scope, log = self._scope, self.log
+        level = logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO
+        if not logger.is_enabled_for(level):
+            return
         fields: dict[str, Any] = {
             "id": log.id,
             "method": scope.get("method", "WEBSOCKET"),
@@ -139,8 +142,8 @@ class _Line:
             "rows": log.rows,
             "caller": log.caller,
         }
-        write = logger.debug if scope["path"] in _QUIET_PATHS else logger.info
-        write("request", **{name: value for name, value in fields.items() if value is not None})
+        given = {name: value for name, value in fields.items() if value is not None}
+        logger.log(level, "request", **given)
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:

@@ -13,8 +13,8 @@ from resolvers.errors import OperationTimeoutError
 # What proxies log for a client that did not wait; nobody receives it.
 CLIENT_GONE = 499
 
-# How long a cancelled operation may take to let go of its statement.
-_CANCEL_SECONDS = 2.0
+# Most operations have ended by then, and nobody had to watch their clients.
+_WATCH_AFTER_SECONDS = 0.02
 
 T = TypeVar("T")
 
@@ -30,24 +30,64 @@ async def within(seconds: float, work: Awaitable[T], receive: Receive) -> T:
         OperationTimeoutError: The time was up.
         ClientGoneError: The client closed its connection.
     """
-    working = asyncio.ensure_future(work)
-    gone = asyncio.create_task(_gone(receive))
+    guard = _Guard(seconds, receive)
     try:
-        await asyncio.wait({working, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        if gone.done():
-            raise ClientGoneError
-        raise OperationTimeoutError(
-            f"The operation took longer than {seconds:g} s. Ask for less at once, or narrow the "
-            "filter (setting AIBRIDGE_OPERATION_TIMEOUT)."
-        )
+        return await work
+    except asyncio.CancelledError:
+        # Whoever else cancels the request as well means it.
+        if guard.reason is not None and guard.task.uncancel() == 0:
+            raise guard.reason from None
+        raise
     finally:
-        working.cancel()
-        gone.cancel()
-        await asyncio.wait({working, gone}, timeout=_CANCEL_SECONDS)
+        guard.stop()
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Guard:
+    """Cancels the task in which it was made, for one of two reasons.
+
+    Attributes:
+        task: That task.
+        reason: Why it was cancelled; None while it was not.
+    """
+
+    def __init__(self, seconds: float, receive: Receive) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        self.reason: Exception | None = None
+        self._seconds = seconds
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        self._timers = (
+            loop.call_later(seconds, self._time_is_up),
+            loop.call_later(_WATCH_AFTER_SECONDS, self._watch),
+        )
+
+    def stop(self) -> None:
+        """Let the task be."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _time_is_up(self) -> None:
+        self._cancel(
+            OperationTimeoutError(
+                f"The operation took longer than {self._seconds:g} s. Ask for less at once, or "
+                "narrow the filter (setting AIBRIDGE_OPERATION_TIMEOUT)."
+            )
+        )
+
+    def _watch(self) -> None:
+        self._watching = asyncio.create_task(self._until_gone())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._cancel(ClientGoneError())
+
+    def _cancel(self, reason: Exception) -> None:
+        if self.reason is None:
+            self.reason = reason
+            self.task.cancel()

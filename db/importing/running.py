@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-from db.database import translated
+from db.connections import translated
 from db.importing import rows
 from db.importing.chunks import Chunk, chunks, repeated
 from db.importing.seen import Seen

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from db.database import translated
+from db.connections import translated
 from db.url import for_sqlalchemy
 
 T = TypeVar("T")

@@ -10,13 +10,13 @@ import httpx
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from server.app import create_app
+from server.app import Application, create_app
 from server.settings import Settings
 from tests import coder
 
 
 @asynccontextmanager
-async def running_app(database_url: str, **settings: Any) -> AsyncIterator[Starlette]:
+async def running_app(database_url: str, **settings: Any) -> AsyncIterator[Application]:
     """Run the application on a database for the time of the block."""
     settings = {"attach": coder.IS_MEANT} | settings
     app = create_app(Settings(database_url=SecretStr(database_url), **settings))

@@ -12,11 +12,10 @@ from typing import Any
 import asyncpg
 import httpx
 import strawberry
-from starlette.applications import Starlette
-from starlette.routing import Route
 from strawberry.types import Info
 
 from resolvers.errors import NotFoundError
+from server.app import Application
 from server.graphql.endpoint import GraphQLEndpoint
 from tests.server.running import client_of, running_app
 
@@ -98,12 +97,11 @@ async def add_user(
 @asynccontextmanager
 async def serving_app(
     database_url: str, schema: Any = None, **settings: Any
-) -> AsyncIterator[Starlette]:
+) -> AsyncIterator[Application]:
     """Run an application with a schema at `/graphql`, and an owner with the token."""
     await add_user(database_url)
     async with running_app(database_url, **settings) as app:
-        endpoint = GraphQLEndpoint(schema or small_schema(), app.state.settings)
-        app.router.routes.insert(0, Route("/graphql", endpoint))
+        app.graphql = GraphQLEndpoint(schema or small_schema(), app.state.settings)
         yield app
 
 

@@ -91,7 +91,7 @@ async def test_the_statement_of_an_operation_that_takes_too_long_is_cancelled(
     ):
         # PostgreSQL's own limit follows the setting; it is left high to see ours at work.
         settings = app.state.settings.model_copy(update={"operation_timeout": 1.0})
-        app.router.routes[0].app._settings = settings  # type: ignore[attr-defined]
+        app.graphql._settings = settings  # type: ignore[attr-defined]
         asked = asyncio.create_task(client.post("/graphql", json={"query": "{ slow }"}, timeout=60))
         await _wait_for(watcher, running=1)
         answer = await asked
