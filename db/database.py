@@ -223,6 +223,11 @@ class Snapshot:
             await asyncio.sleep(0)
         return rows
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether the database is another program's."""
+        return self._database.is_attached
+
     async def has_rollup(self) -> bool:
         """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
         async with self._lock:

@@ -23,6 +23,7 @@ from graphql import (
     located_error,
 )
 from graphql.pyutils import inspect, is_iterable
+from orjson import Fragment
 
 from engine.leaves import complete
 from engine.plan import Field, Region, Selection
@@ -171,10 +172,16 @@ class Completer:
             return completed
         if value is None or value is Undefined:
             return None
-        if is_list_type(type_):
-            return self._list(field, type_.of_type, value, path)
         if is_leaf_type(type_):
             return complete(type_, value)
+        return self._composite(field, type_, value, path)
+
+    def _composite(self, field: Field, type_: GraphQLOutputType, value: Any, path: _Path) -> Any:
+        if isinstance(value, Fragment):
+            # Complete as it is: its batch has seen to that.
+            return value
+        if is_list_type(type_):
+            return self._list(field, type_.of_type, value, path)
         if is_abstract_type(type_):
             return self._object(field.shape[self._runtime_type(field, type_, value)], value, path)
         (selection,) = field.shape.values()

@@ -122,12 +122,13 @@ class _Code:
         with self._block(f"def gather_{region.name}(values):"):
             for name in found.values():
                 self._line(f"{name} = []")
-            if is_root and found:
-                self._line("found_0 += values")
-            if found and (not is_root or len(found) > 1):
+            root = next(iter(region.shape.values())) if is_root else None
+            if root in found:
+                self._line(f"{found[root]} += values")
+            if any(stop is not root for stop in found):
                 with self._block("for value in values:", loop=True):
-                    if is_root:
-                        self._gather_fields(next(iter(region.shape.values())), "value", found)
+                    if root is not None:
+                        self._gather_fields(root, "value", found)
                     else:
                         self._gather_value(region.type, region.shape, "value", found)
             self._line(f"return ({''.join(f'{name}, ' for name in found.values())})")

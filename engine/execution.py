@@ -158,8 +158,9 @@ class Execution:
             if want.settle():
                 self._failed = True
             elif want.is_whole and not region.stops and not self._failed:
+                values = self._outcomes[want.field]
                 try:
-                    self._completed[region] = region.build(self._outcomes[want.field])
+                    self._completed[region] = values if want.group.is_json else region.build(values)
                 except Exception:  # noqa: BLE001
                     self._failed = True
 

@@ -25,6 +25,7 @@ class Step:
         batch: The batch; None where each row chooses one.
         key: What of a row is looked up; None where each row makes its own ask.
         reads: What is read from the value, without further look-ups.
+        is_json: Whether the batch is asked for that as JSON.
         call: The call that made it, where a run is explained and a row wanted it.
         below: The look-ups that follow.
     """
@@ -36,6 +37,7 @@ class Step:
     batch: str | None
     key: str | None
     reads: tuple[str, ...]
+    is_json: bool
     call: Call | None
     below: list[Step] = field(default_factory=list)
 
@@ -47,6 +49,7 @@ class Step:
             "level": self.level,
             "batch": self.call.batch if self.call is not None else self.batch,
             "reads": list(self.reads),
+            "json": self.is_json,
         }
         if self.on is not None:
             result["on"] = self.on
@@ -102,6 +105,7 @@ class _Explainer:
             batch=self._batch(each, each.spec, level),
             key=each.spec.key,
             reads=tuple(dict.fromkeys(_reads(each.region))),
+            is_json=bool(each.region.columns),
             call=self._calls.get(each),
             below=self.steps(each.region, level + 1),
         )
@@ -184,7 +188,7 @@ def _drawn(step: Step, corner: str, indent: str, *, analyzed: bool) -> Iterator[
         yield (*cells, f"{call.rows:,} → {call.keys:,}", f"{call.seconds * 1000:.1f} ms")
     bar = f"{indent}{'│' if step.below else ' '}  "
     if step.reads:
-        yield f"{bar}reads {', '.join(step.reads)}"
+        yield f"{bar}reads {', '.join(step.reads)}{', as JSON' if step.is_json else ''}"
     yield from (f"{bar}{note}" for note in (call.notes if call is not None else ()))
     for below in step.below:
         last = below is step.below[-1]

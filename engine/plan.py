@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from graphql import FieldNode, GraphQLOutputType
 
 from engine.arguments import Arguments
-from engine.spec import Lookup, Read, attributes_of
+from engine.spec import Column, Lookup, Read, attributes_of
 
 # (values of the region, one `next` for each look-up field) -> the completed values.
 Build: TypeAlias = Callable[..., list[Any]]
@@ -78,6 +78,7 @@ class Region:
         type: The type of the value.
         shape: What is selected of it, by object type; empty for a leaf.
         stops: The selections in it that look further, in the order of the response.
+        columns: What its batch is asked for as JSON; empty where rows are fetched.
         build: Generated: completes the values.
         gather: Generated, where there are stops: finds their objects.
     """
@@ -86,6 +87,7 @@ class Region:
     type: GraphQLOutputType
     shape: Mapping[str, Selection]
     stops: tuple[Selection, ...] = ()
+    columns: tuple[Column, ...] = ()
     build: Build = field(init=False)
     gather: Gather = field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from graphql import (
@@ -15,8 +16,10 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_leaf_type,
+    is_list_type,
     is_object_type,
 )
 from graphql.execution.collect_fields import (
@@ -31,7 +34,7 @@ from graphql.language import Visitor, visit
 
 from engine.arguments import Arguments
 from engine.plan import Field, Region, Selection
-from engine.spec import Read, spec_of
+from engine.spec import Column, JsonBatch, Read, spec_of
 
 # A field of an abstract type is planned once for each possible type, so plans may be much larger
 # than documents. One of this size takes about a tenth of a second to compile.
@@ -75,6 +78,7 @@ class Planner:
         self._variables = variables
         self._fields = 0
         self._regions = 0
+        self._by_json: dict[JsonBatch, list[Region]] = defaultdict(list)
 
     def plan(self) -> Region:
         """Return the region of the root.
@@ -92,6 +96,11 @@ class Planner:
             self._operation.node,
         )
         selection = self._selection(root, collected.grouped_field_set)
+        for regions in self._by_json.values():
+            # What several fields want is better fetched once, as rows that they share.
+            if len(regions) > 1:
+                for region in regions:
+                    region.columns = ()
         return self._region(root, {root.name: selection}, "root")
 
     def _selection(self, parent: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
@@ -120,6 +129,9 @@ class Planner:
             return Field(key, name, parent.name, definition.type, nodes, spec, shape)
         arguments = Arguments(definition, node, spec.arguments, static=spec.batch is not None)
         region = self._region(definition.type, shape, key)
+        if spec.json is not None:
+            region.columns = _columns(definition.type, shape)
+            self._by_json[spec.json].append(region)
         return Field(key, name, parent.name, definition.type, nodes, spec, shape, arguments, region)
 
     def _shape(self, type_: GraphQLOutputType, details: FieldDetailsList) -> dict[str, Selection]:
@@ -151,6 +163,22 @@ class Planner:
         self._regions += 1
         name = f"{key}_{self._regions}"
         return Region(name, type_, shape, tuple(_stops(shape)))
+
+
+def _columns(type_: GraphQLOutputType, shape: Mapping[str, Selection]) -> tuple[Column, ...]:
+    """Return what a batch may write as JSON; nothing where more than columns is selected."""
+    if not is_list_type(get_nullable_type(type_)) or len(shape) != 1:
+        return ()
+    (selection,) = shape.values()
+    columns = []
+    for field in selection.fields:
+        if field.spec is None:
+            columns.append(Column(field.key, field.parent, is_type=True))
+        elif isinstance(field.spec, Read) and field.spec.name is not None and not field.shape:
+            columns.append(Column(field.key, field.spec.name))
+        else:
+            return ()
+    return tuple(columns)
 
 
 def _stops(shape: Mapping[str, Selection]) -> list[Selection]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from graphql import GraphQLField
 
@@ -21,6 +21,28 @@ EXTENSION = "engine"
 # (context, keys, arguments) -> one result a key, in their order. A result that is an exception
 # fails the fields that wanted it, and no other.
 Batch: TypeAlias = Callable[[Any, Sequence[Any], Any], Awaitable[Sequence[Any]]]
+
+
+class Column(NamedTuple):
+    """A field of the objects that a batch writes as JSON by itself.
+
+    Attributes:
+        key: The response name.
+        name: What is read, by the name of its spec; the name of the object type where that is what
+            is asked for (`__typename`).
+        is_type: Whether it is.
+    """
+
+    key: str
+    name: str
+    is_type: bool = False
+
+
+# (context, keys, arguments, columns) -> for each key the JSON of its list of objects, which have
+# these columns in this order; None where that can't be told this time, and rows are needed.
+JsonBatch: TypeAlias = Callable[
+    [Any, Sequence[Any], Any, tuple[Column, ...]], Awaitable[Sequence[str] | None]
+]
 
 
 class Ask(Protocol):
@@ -55,15 +77,20 @@ class Read:
         attribute: The attribute of the row that holds it.
         get: Derives it from the row. What it raises is the error of the field.
         of: The attributes that `get` looks at; None where it may look at any.
+        name: By which a batch that writes JSON knows it: the attribute, or what is given with
+            `get`; None where no such batch does.
     """
 
     attribute: str | None = None
     get: Callable[[Any], Any] | None = None
     of: tuple[str, ...] | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         if (self.attribute is None) == (self.get is None):
             raise ValueError("A read is of an attribute, or by a function: give one of them.")
+        if self.name is None:
+            object.__setattr__(self, "name", self.attribute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +107,7 @@ class Lookup:
         arguments: Makes of the field's coerced arguments what `ask` takes, or the `args` of the
             batch: once for a selection and not once for a row. Without it `ask` takes them as they
             are, and the `args` of a static look-up are None.
+        json: Finds the same as `batch` as JSON, where nothing but columns is selected of it.
     """
 
     ask: Callable[[Any, Any], Ask | None] | None = None
@@ -87,9 +115,12 @@ class Lookup:
     key: str | None = None
     then: str | None = None
     arguments: Callable[[Mapping[str, Any]], Any] | None = None
+    json: JsonBatch | None = None
 
     def __post_init__(self) -> None:
         static = self.batch is not None and self.key is not None
+        if self.json is not None and (not static or self.then is not None):
+            raise ValueError("A look-up by JSON is one by `batch` and `key`, without `then`.")
         if (self.ask is None) != static or (self.ask is not None and self.then is not None):
             raise ValueError("A look-up is by `ask`, or by `batch` and `key`: give one of them.")
 

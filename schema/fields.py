@@ -14,7 +14,7 @@ import strawberry
 from strawberry import UNSET
 
 from engine.spec import EXTENSION, Lookup, Read, Spec
-from resolvers.asking import Ask, Batch
+from resolvers.asking import Ask, Batch, JsonBatch
 from resolvers.paging import PageArgs
 from schema.cost import CONNECTION, Cost, list_of, sizes_by
 
@@ -60,13 +60,24 @@ def read(attribute: str, description: str) -> Any:
     return _field(Read(attribute=attribute), description)
 
 
-def derived(get: Callable[[Any], Any], of: Sequence[str], description: str) -> Any:
-    """Declare a field that is a pure function of some attributes of the row, `of`."""
-    return _field(Read(get=get, of=tuple(of)), description)
+def derived(
+    get: Callable[[Any], Any], of: Sequence[str], description: str, name: str | None = None
+) -> Any:
+    """Declare a field that is a pure function of some attributes of the row, `of`.
+
+    Batches that write JSON know it by its name, where it has one.
+    """
+    return _field(Read(get=get, of=tuple(of), name=name), description)
 
 
 def look_up(
-    batch: Batch, key: str, description: str, then: str | None = None, *, size: int | None = None
+    batch: Batch,
+    key: str,
+    description: str,
+    then: str | None = None,
+    *,
+    size: int | None = None,
+    json: JsonBatch | None = None,
 ) -> Any:
     """Declare a field that is looked up by an attribute of the row, `key`.
 
@@ -76,9 +87,11 @@ def look_up(
         description: For the person in GraphiQL.
         then: The attribute of the result that is wanted; without it the result itself.
         size: How many a list of objects usually holds; operations are judged by it beforehand.
+        json: Finds the same as JSON, where nothing but columns is selected.
     """
     sizes = [] if size is None else [list_of(size)]
-    return _field(Lookup(batch=batch, key=key, then=then), description, directives=sizes)
+    spec = Lookup(batch=batch, key=key, then=then, json=json)
+    return _field(spec, description, directives=sizes)
 
 
 def asked(ask: Callable[[Any], Ask], description: str, *, weight: int | None = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from resolvers import nodes
+from resolvers import nodes, usages
 from schema.fields import derived
 
 
@@ -18,4 +18,5 @@ class Node:
         nodes.global_id,
         ("id", "session_id", "initiator_id"),
         "The global id: opaque, the same for ever, unique over all types.",
+        usages.GLOBAL_ID,
     )

@@ -72,14 +72,30 @@ class Interception(Node):
     duration_ms: BigInt | None = read("duration_ms", "From start to end, in milliseconds.")
     token_usage: TokenUsageSummary = look_up(totals.of_interceptions, "id", "Its tokens, added up.")
     token_usages: list[TokenUsage] = look_up(
-        usages.tokens_of_interceptions, "id", "Its tokens, answer by answer, oldest first.", size=2
+        usages.tokens_of_interceptions,
+        "id",
+        "Its tokens, answer by answer, oldest first.",
+        size=2,
+        json=usages.tokens_as_json,
     )
     user_prompts: list[UserPrompt] = look_up(
-        usages.prompts_of_interceptions, "id", "Its prompts, oldest first.", size=1
+        usages.prompts_of_interceptions,
+        "id",
+        "Its prompts, oldest first.",
+        size=1,
+        json=usages.prompts_as_json,
     )
     tool_usages: list[ToolUsage] = look_up(
-        usages.tools_of_interceptions, "id", "Its tool calls, oldest first.", size=3
+        usages.tools_of_interceptions,
+        "id",
+        "Its tool calls, oldest first.",
+        size=3,
+        json=usages.tools_as_json,
     )
     model_thoughts: list[ModelThought] = look_up(
-        usages.thoughts_of_interceptions, "id", "What the model thought, oldest first.", size=2
+        usages.thoughts_of_interceptions,
+        "id",
+        "What the model thought, oldest first.",
+        size=2,
+        json=usages.thoughts_as_json,
     )

@@ -1,0 +1,98 @@
+"""Usages as PostgreSQL writes them as JSON: every value as graphql-core would have it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from db.database import Database
+from tests import coder
+from tests.factories import Factory
+from tests.graph import Graph
+
+_TEXTS = (
+    "",
+    "quotes \" and \\ backslashes / and '",
+    "lines\nand\ttabs\r and \x01\x1f\x7f",
+    "雪の日 · שלום · مرحبا · 👩‍💻 · e\u0301",
+    "%s {} $1 :name",
+)
+_USAGES = """{ interceptions { nodes {
+  tokenUsages { __typename id tokenUsageId providerResponseId inputTokens outputTokens
+    cacheReadInputTokens cacheWriteInputTokens metadata createdAt }
+  userPrompts { id userPromptId text: prompt metadata createdAt again: createdAt }
+  toolUsages { id toolUsageId providerToolCallId serverUrl tool input injected invocationError
+    metadata createdAt }
+  modelThoughts { content metadata createdAt }
+} } }"""
+
+
+async def _both(database: Database, query: str) -> tuple[Any, Any]:
+    ours = await Graph(database, executor="compiled").ask(query)
+    theirs = await Graph(database, executor="reference").ask(query)
+    said = [[(e.message, e.path) for e in answer.errors] for answer in (ours, theirs)]
+    return (ours.data, said[0]), (theirs.data, said[1])
+
+
+async def test_values_of_all_kinds_are_as_rows_would_have_them(
+    database: Database, make: Factory
+) -> None:
+    interception = await make.interception(await make.user())
+    moments = [
+        datetime(2026, 1, 2, 3, 4, 5, micros, tzinfo=UTC) for micros in (0, 1, 120_000, 999_999)
+    ]
+    for text in _TEXTS:
+        await make.prompt(interception, text)
+        await make.thought(interception, text, metadata={"source": text, "n": [1, 1.5, None]})
+        await make.tool_usage(
+            interception, text, input=text, server_url=text, invocation_error=text, injected=True
+        )
+    for moment in moments:
+        await make.tool_usage(interception, created_at=moment)
+        await make.token_usage(interception, created_at=moment, input_tokens=2**53 - 1)
+    await make.interception(await make.user())
+    ours, theirs = await _both(database, _USAGES)
+    assert ours == theirs
+    assert not ours[1]
+
+
+async def test_lists_of_columns_are_written_by_postgresql(
+    database: Database, make: Factory
+) -> None:
+    await make.prompt(await make.interception(await make.user()), "Hello")
+    seen: list[str] = []
+    async with database.snapshot() as snapshot:
+        snapshot.watch = lambda sql, _rows, _seconds: seen.append(sql)
+        answer = await Graph(database).in_snapshot(snapshot, _USAGES)
+    assert not answer.errors
+    # Another program's columns may be of other types: they come as rows.
+    assert sum("string_agg" in sql for sql in seen) == (0 if coder.IS_MEANT else 4)
+
+
+async def test_a_number_that_json_can_not_hold_is_the_error_of_its_field(
+    database: Database, make: Factory
+) -> None:
+    interception = await make.interception(await make.user())
+    await make.token_usage(interception, input_tokens=2**53, output_tokens=5)
+    query = "{ interceptions { nodes { tokenUsages { outputTokens inputTokens } } } }"
+    ours, theirs = await _both(database, query)
+    assert ours == theirs
+    ((message, path),) = ours[1]
+    assert "within ±(2^53-1)" in message
+    assert path == ["interceptions", "nodes", 0, "tokenUsages", 0, "inputTokens"]
+    fine, _ = await _both(database, "{ interceptions { nodes { tokenUsages { outputTokens } } } }")
+    assert not fine[1]
+
+
+async def test_names_that_clients_choose_make_no_new_statement(
+    database: Database, make: Factory
+) -> None:
+    await make.prompt(await make.interception(await make.user()), "Hello")
+    seen: set[str] = set()
+    async with database.snapshot() as snapshot:
+        snapshot.watch = lambda sql, _rows, _seconds: seen.add(sql)
+        for name in ("a", "b", "prompt"):
+            query = f"{{ interceptions {{ nodes {{ userPrompts {{ {name}: prompt }} }} }} }}"
+            answer = await Graph(database).in_snapshot(snapshot, query)
+            assert answer.data == {"interceptions": {"nodes": [{"userPrompts": [{name: "Hello"}]}]}}
+    assert len(seen) == 2
