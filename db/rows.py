@@ -77,16 +77,18 @@ class SessionRow(NamedTuple):
     client: str | None
     metadata: dict[str, Any]
     ordered_at: datetime
+    ended_at: datetime
+    thread_count: int
+    interception_count: int
+    providers: list[str]
+    models: list[str]
+    last_active_at: datetime
+    last_prompt_id: UUID | None
 
     @property
     def key(self) -> SessionKey:
         """What identifies it."""
         return self.session_id, self.initiator_id
-
-    @property
-    def activity_key(self) -> tuple[SessionKey, datetime]:
-        """Its key and its start, which stands in where no prompt tells of an activity."""
-        return self.key, self.started_at
 
 
 class SessionSummaryRow(NamedTuple):

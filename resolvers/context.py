@@ -10,13 +10,21 @@ from uuid import UUID
 from db.database import Snapshot
 from db.queries import columns
 from db.queries.columns import Unread
-from db.rows import InterceptionRow, ModelThoughtRow, TokenUsageRow, ToolUsageRow, UserPromptRow
+from db.rows import (
+    InterceptionRow,
+    ModelThoughtRow,
+    SessionRow,
+    TokenUsageRow,
+    ToolUsageRow,
+    UserPromptRow,
+)
 from resolvers.access import Reach, Scope
 from resolvers.asking import Ask, Loaders
 from resolvers.principal import Principal
 
 # The GraphQL types whose rows have columns that are dear to fetch.
 TYPE_NAMES: Mapping[type, str] = {
+    SessionRow: "Session",
     InterceptionRow: "Interception",
     TokenUsageRow: "TokenUsage",
     UserPromptRow: "UserPrompt",

@@ -10,7 +10,7 @@ from uuid import UUID
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
 from db.queries import matching_sessions, sessions
-from db.rows import SessionKey, SessionRow, SessionSummaryRow
+from db.rows import SessionKey, SessionRow
 from resolvers.context import Context
 
 
@@ -20,14 +20,12 @@ class MatchingSession:
 
     Attributes:
         row: The whole session.
-        summary: What is collected over the whole session.
         started_at: The start of its first interception that passes.
         ended_at: The end of its last one that passes.
         thread_count: How many thread roots pass.
     """
 
     row: SessionRow
-    summary: SessionSummaryRow
     started_at: datetime
     ended_at: datetime
     thread_count: int
@@ -38,7 +36,8 @@ async def page(ctx: Context, filter_: Filter, window: Keyset) -> list[MatchingSe
     if ctx.reads_nothing:
         return []
     if matching_sessions.takes_whole_sessions(filter_):
-        return await _whole(ctx, await sessions.page(ctx.db, ctx.reader, filter_, window))
+        rows = await sessions.page(ctx.db, ctx.reader, filter_, window)
+        return [MatchingSession(r, r.started_at, r.ended_at, r.thread_count) for r in rows]
     keys = await matching_sessions.page(ctx.db, ctx.reader, filter_, window)
     return await _matching(ctx, filter_, keys)
 
@@ -56,25 +55,13 @@ async def position(
     return await matching_sessions.position(ctx.db, ctx.reader, filter_, session_id, initiator_id)
 
 
-async def _whole(ctx: Context, rows: Sequence[SessionRow]) -> list[MatchingSession]:
-    found = await sessions.summaries(ctx.db, [row.key for row in rows])
-    return [
-        MatchingSession(row, summary, row.started_at, summary.ended_at, summary.thread_count)
-        for row in rows
-        for summary in (found[row.key],)
-    ]
-
-
 async def _matching(
     ctx: Context, filter_: Filter, keys: Sequence[SessionKey]
 ) -> list[MatchingSession]:
     rows = await sessions.by_keys(ctx.db, ctx.reader, keys)
-    summaries = await sessions.summaries(ctx.db, keys)
     figures = await matching_sessions.figures(ctx.db, filter_, keys)
     return [
-        MatchingSession(
-            rows[key], summaries[key], each.started_at, each.ended_at, each.thread_count
-        )
+        MatchingSession(rows[key], each.started_at, each.ended_at, each.thread_count)
         for key in keys
         for each in (figures[key],)
     ]

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from db.filters import Filter
 from db.keyset import Keyset
-from db.queries import sessions
+from db.queries import sessions, usages
+from db.queries.sessions.plan import Order
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from resolvers import filtering, search, users
 from resolvers.asking import Ask
@@ -53,14 +54,11 @@ class SessionName:
     initiator: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SessionActivity:
-    """What a session's newest prompt tells."""
-
-    last_prompt: str | None
-    last_active_at: datetime
-
-
+_ORDERS: dict[SessionOrder, Order] = {
+    SessionOrder.STARTED_AT_DESC: Order(),
+    SessionOrder.STARTED_AT_ASC: Order(descending=False),
+    SessionOrder.LAST_ACTIVE_AT_DESC: Order(by_activity=True),
+}
 # The cursors of each order; (time, session_id, initiator_id) is total.
 _ORDERINGS: dict[SessionOrder, Ordering[SessionRow]] = {
     order: Ordering(
@@ -96,8 +94,8 @@ async def _page_or_error(ctx: Context, wanted: SessionList) -> Page[SessionRow] 
             ctx.reader,
             filter_,
             keyset_of(view),
-            by_activity=wanted.order is SessionOrder.LAST_ACTIVE_AT_DESC,
-            descending=wanted.order is not SessionOrder.STARTED_AT_ASC,
+            _ORDERS[wanted.order],
+            ctx.unread(SessionRow),
         )
     return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
 
@@ -115,7 +113,7 @@ async def by_keys(
     """Return the sessions with these keys that the caller may read."""
     if ctx.reads_nothing:
         return [None] * len(keys)
-    found = await sessions.by_keys(ctx.db, ctx.reader, keys)
+    found = await sessions.by_keys(ctx.db, ctx.reader, keys, ctx.unread(SessionRow))
     return [found.get(key) for key in keys]
 
 
@@ -128,7 +126,8 @@ async def by_names(
     keys = await sessions.keys_by_session_ids(ctx.db, ctx.reader, [n.session_id for n in names])
     chosen = [await _choose(ctx, name, keys) for name in names]
     wanted = [key for key in chosen if isinstance(key, tuple)]
-    found = await sessions.by_keys(ctx.db, ctx.reader, wanted) if wanted else {}
+    unread = ctx.unread(SessionRow)
+    found = await sessions.by_keys(ctx.db, ctx.reader, wanted, unread) if wanted else {}
     return [found.get(key) if isinstance(key, tuple) else key for key in chosen]
 
 
@@ -153,17 +152,12 @@ async def summaries(
     return [found.get(key) for key in keys]
 
 
-async def activities(
-    ctx: Context, keys: Sequence[tuple[SessionKey, datetime]], _args: None = None
-) -> list[SessionActivity]:
-    """Return each session's newest prompt and last activity; the keys bring the session's start."""
-    prompts = await sessions.last_prompts(ctx.db, [key for key, _ in keys])
-    return [
-        SessionActivity(prompt.prompt, prompt.created_at)
-        if (prompt := prompts.get(key)) is not None
-        else SessionActivity(None, started_at)
-        for key, started_at in keys
-    ]
+async def last_prompts(
+    ctx: Context, prompt_ids: Sequence[UUID], _args: None = None
+) -> list[str | None]:
+    """Return the texts of prompts that sessions which the caller may read name as their last."""
+    found = await usages.prompts_by_ids(ctx.db, prompt_ids) if prompt_ids else {}
+    return [found.get(prompt_id) for prompt_id in prompt_ids]
 
 
 async def of_users(
@@ -174,7 +168,8 @@ async def of_users(
     async def fetch(user_ids: Sequence[UUID], window: Keyset) -> dict[UUID, list[SessionRow]]:
         if ctx.reads_nothing:
             return {}
-        return await sessions.page_of_users(ctx.db, ctx.reader, user_ids, window)
+        unread = ctx.unread(SessionRow)
+        return await sessions.page_of_users(ctx.db, ctx.reader, user_ids, window, unread)
 
     return await pages_of(
         user_ids,

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from db.rows import InterceptionRow, ModelThoughtRow, TokenUsageRow, ToolUsageRow, UserPromptRow
+from db.rows import (
+    InterceptionRow,
+    ModelThoughtRow,
+    SessionRow,
+    TokenUsageRow,
+    ToolUsageRow,
+    UserPromptRow,
+)
 
 # Columns that a statement leaves out, because nobody reads them: they come as None.
 Unread: TypeAlias = frozenset[str]
@@ -34,6 +41,16 @@ _OPTIONAL: Mapping[type, Mapping[str, str]] = {
         "metadata": "metadata",
         "ended_at": "ended_at",
         "duration_ms": "ended_at",
+    },
+    SessionRow: {
+        "metadata": "metadata",
+        "ended_at": "ended_at",
+        "thread_count": "thread_count",
+        "interception_count": "interception_count",
+        "providers": "providers",
+        "models": "models",
+        "last_active_at": "last_active_at",
+        "last_prompt_id": "last_prompt_id",
     },
     TokenUsageRow: {
         "provider_response_id": "provider_response_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -99,3 +99,15 @@ def _by_ids(kind: _Kind, unread: Unread, scoped: bool) -> Statement:
         .join(i, i.c.id == table.c.interception_id)
         .where(table.c.id == columns.any_uuid("ids"), *filters.visible(i, scoped))
     )
+
+
+async def prompts_by_ids(db: Snapshot, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the texts of the prompts with these ids, by id."""
+    rows = await db.fetch(_prompts_by_ids(), {"ids": list(ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+@cache
+def _prompts_by_ids() -> Statement:
+    p = user_prompts
+    return Statement.of(sa.select(p.c.id, p.c.prompt).where(p.c.id == columns.any_uuid("ids")))

@@ -29,39 +29,24 @@ class Session(Node):
         "The client's id of the session; without one the thread's id. Two users may share one.",
     )
     initiator: User = look_up(users.by_ids, "initiator_id", "The user whose session it is.")
-    providers: list[str] = look_up(
-        sessions.summaries, "key", "The types of providers asked, ascending.", "providers"
-    )
-    models: list[str] = look_up(sessions.summaries, "key", "The models asked, ascending.", "models")
+    providers: list[str] = read("providers", "The types of providers asked, ascending.")
+    models: list[str] = read("models", "The models asked, ascending.")
     client: str | None = read(
         "client", "The agent of its earliest interception; null where none was recognised."
     )
     metadata: Json = read("metadata", "The metadata of its earliest interception.")
     started_at: datetime = read("started_at", "When its earliest interception started.")
-    ended_at: datetime | None = look_up(
-        sessions.summaries,
-        "key",
-        "When its last interception ended. Work in flight is not shown.",
-        "ended_at",
+    ended_at: datetime | None = read(
+        "ended_at", "When its last interception ended. Work in flight is not shown."
     )
-    last_active_at: datetime = look_up(
-        sessions.activities,
-        "activity_key",
-        "When its newest prompt was recorded; its start where it has none.",
-        "last_active_at",
+    last_active_at: datetime = read(
+        "last_active_at", "When its newest prompt was recorded; its start where it has none."
     )
     last_prompt: str | None = look_up(
-        sessions.activities,
-        "activity_key",
-        "Its newest prompt; null where it has none.",
-        "last_prompt",
+        sessions.last_prompts, "last_prompt_id", "Its newest prompt; null where it has none."
     )
-    thread_count: int = look_up(
-        sessions.summaries, "key", "How many threads it has.", "thread_count"
-    )
-    interception_count: int = look_up(
-        sessions.summaries, "key", "How many interceptions it has.", "interception_count"
-    )
+    thread_count: int = read("thread_count", "How many threads it has.")
+    interception_count: int = read("interception_count", "How many interceptions it has.")
     token_usage: TokenUsageSummary = look_up(
         totals.of_sessions, "key", "The tokens of all its interceptions."
     )

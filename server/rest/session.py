@@ -95,15 +95,13 @@ async def _position(
 
 async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, object]:
     initiator = (await lists.initiators(ctx, [session.initiator_id]))[0]
-    summary = (await sessions.summaries(ctx, [session.key]))[0]
-    assert summary is not None, "a session has interceptions"
     tokens = (await totals.of_sessions(ctx, [session.key]))[0]
     metadata = (await totals.metadata_of_sessions(ctx, [session.key]))[0]
     return {
         "id": session.session_id,
         "initiator": encoding.user(initiator),
-        "providers": summary.providers,
-        "models": summary.models,
+        "providers": session.providers,
+        "models": session.models,
         **encoding.left_out_when_none(client=session.client),
         "metadata": session.metadata,
         **encoding.left_out_when_none(
@@ -111,7 +109,7 @@ async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, o
             page_ended_at=page.ended_at and rfc3339(page.ended_at),
         ),
         "started_at": rfc3339(session.started_at),
-        "ended_at": rfc3339(summary.ended_at),
+        "ended_at": rfc3339(session.ended_at),
         "token_usage_summary": encoding.token_summary(tokens, metadata),
         "threads": page.threads,
     }

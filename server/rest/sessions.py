@@ -13,7 +13,6 @@ from db.rows import UserRow
 from resolvers import matching_sessions, search, sessions, totals
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
-from resolvers.sessions import SessionActivity
 from resolvers.totals import TokenSummary
 from server.rest import encoding, lists
 from server.rest.endpoint import Answer, Asked, Endpoint
@@ -78,7 +77,7 @@ async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[
     if not found:
         return []
     keys = [each.row.key for each in found]
-    starts = [(each.row.key, each.started_at) for each in found]
+    prompts = await _last_prompts(ctx, found)
     initiators = await lists.initiators(ctx, [each.row.initiator_id for each in found])
     return [
         _session(*each)
@@ -86,28 +85,38 @@ async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[
             found,
             initiators,
             await totals.of_sessions(ctx, keys),
-            await sessions.activities(ctx, starts),
+            [prompts.get(each.row.last_prompt_id) for each in found],
             strict=True,
         )
     ]
 
 
+async def _last_prompts(
+    ctx: Context, found: Sequence[MatchingSession]
+) -> dict[UUID | None, str | None]:
+    ids = [each.row.last_prompt_id for each in found if each.row.last_prompt_id is not None]
+    return dict(zip(ids, await sessions.last_prompts(ctx, ids), strict=True))
+
+
 def _session(
-    session: MatchingSession, initiator: UserRow, summary: TokenSummary, activity: SessionActivity
+    session: MatchingSession, initiator: UserRow, summary: TokenSummary, prompt: str | None
 ) -> dict[str, object]:
     return {
         "id": session.row.session_id,
         "initiator": encoding.user(initiator),
-        "providers": session.summary.providers,
-        "models": session.summary.models,
+        "providers": session.row.providers,
+        "models": session.row.models,
         "client": session.row.client,
         "metadata": session.row.metadata,
         "started_at": rfc3339(session.started_at),
         "ended_at": rfc3339(session.ended_at),
         "threads": session.thread_count,
         "token_usage_summary": encoding.tokens(summary),
-        **encoding.left_out_when_none(last_prompt=activity.last_prompt),
-        "last_active_at": rfc3339(activity.last_active_at),
+        **encoding.left_out_when_none(last_prompt=prompt),
+        "last_active_at": rfc3339(
+            # Where there is no prompt, the start that is told above.
+            session.row.last_active_at if session.row.last_prompt_id else session.started_at
+        ),
     }
 
 

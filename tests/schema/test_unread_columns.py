@@ -39,6 +39,14 @@ def _queries(type_name: str, field: str) -> list[str]:
             f"sessions(first: 20) {{ nodes {{ {page} threads {{ nodes {{ {page} }} }} }} }}",
             f"interceptions(first: 9) {{ nodes {{ parent {{ {field} }} }} }}",
         ]
+    elif type_name == "Session":
+        page = f"sessions(first: 20) {{ nodes {{ {field} }} }}"
+        ways = [
+            page,
+            page.replace("first: 20", "last: 5, orderBy: LAST_ACTIVE_AT_DESC"),
+            f"interceptions(first: 9) {{ nodes {{ session {{ {field} }} }} }}",
+            f"interceptions(first: 9) {{ nodes {{ initiator {{ {page} }} }} }}",
+        ]
     else:
         of = _USAGES[type_name]
         ways = [f"interceptions(first: 20) {{ nodes {{ {of} {{ {field} }} }} }}"]

@@ -11,9 +11,10 @@ from uuid import UUID
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
+from db.queries.columns import ALL_READ, Unread
 from db.queries.sessions import counts, plain, rollup
-from db.queries.sessions.plan import Listing, plan_of
-from db.rows import SessionKey, SessionRow, SessionSummaryRow, UserPromptRow
+from db.queries.sessions.plan import NEWEST, Listing, Order, plan_of
+from db.rows import SessionKey, SessionRow, SessionSummaryRow
 
 
 async def page(
@@ -21,23 +22,20 @@ async def page(
     reader: UUID | None,
     filter_: Filter,
     window: Keyset,
-    *,
-    by_activity: bool = False,
-    descending: bool = True,
+    order: Order = NEWEST,
+    unread: Unread = ALL_READ,
 ) -> list[SessionRow]:
     """Return a window of the sessions with an interception that passes.
 
     They are ordered by (ordered_at, session_id, initiator_id), where `ordered_at` is the start, or
-    the last activity (`by_activity`).
+    the last activity. Columns that are `unread` come as None.
     """
     if not await db.has_rollup():
-        return await plain.page(
-            db, reader, filter_, window, by_activity=by_activity, descending=descending
-        )
+        return await plain.page(db, reader, filter_, window, order, unread)
     plan = await plan_of(db, filter_)
     if plan.is_empty:
         return []
-    return await rollup.page(db, reader, filter_, window, Listing(plan, by_activity, descending))
+    return await rollup.page(db, reader, filter_, window, Listing(plan, order), unread)
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
@@ -49,12 +47,16 @@ async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
 
 
 async def page_of_users(
-    db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID], window: Keyset
+    db: Snapshot,
+    reader: UUID | None,
+    user_ids: Sequence[UUID],
+    window: Keyset,
+    unread: Unread = ALL_READ,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
     if not await db.has_rollup():
-        return await plain.page_of_users(db, reader, user_ids, window)
-    return await rollup.page_of_users(db, reader, user_ids, window)
+        return await plain.page_of_users(db, reader, user_ids, window, unread)
+    return await rollup.page_of_users(db, reader, user_ids, window, unread)
 
 
 async def counts_of_users(
@@ -67,12 +69,12 @@ async def counts_of_users(
 
 
 async def by_keys(
-    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey]
+    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey], unread: Unread = ALL_READ
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
     if not await db.has_rollup():
-        return await plain.by_keys(db, reader, keys)
-    return await rollup.by_keys(db, reader, keys)
+        return await plain.by_keys(db, reader, keys, unread)
+    return await rollup.by_keys(db, reader, keys, unread)
 
 
 async def keys_by_session_ids(
@@ -91,10 +93,3 @@ async def summaries(
     if not await db.has_rollup():
         return await plain.summaries(db, keys)
     return await rollup.summaries(db, keys)
-
-
-async def last_prompts(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, UserPromptRow]:
-    """Return the newest prompt, by (created_at, id), of each session that has one, by key."""
-    if not await db.has_rollup():
-        return await plain.last_prompts(db, keys)
-    return await rollup.last_prompts(db, keys)

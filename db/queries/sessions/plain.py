@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -22,11 +23,17 @@ from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, user_prompts
 from db.queries import columns, scope
+from db.queries.columns import ALL_READ, Unread
 from db.queries.interceptions import of_session_keys, session_parameters
-from db.rows import SessionKey, SessionRow, SessionSummaryRow, UserPromptRow
+from db.queries.sessions.plan import NEWEST, Order
+from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from db.statement import Statement
 
 _i = interceptions.alias("i")
+
+# What an earliest interception does not know of its session, and what tells it.
+_SUMMARY: Unread = frozenset(SessionSummaryRow._fields)
+_ACTIVITY: Unread = frozenset({"last_active_at", "last_prompt_id"})
 
 
 def _same_session(one: Any, other: Any) -> sa.ColumnElement[bool]:
@@ -47,10 +54,15 @@ def _last_prompted_at() -> sa.ScalarSelect[Any]:
     )
 
 
+def _columns(ordered_at: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
+    others = {"first_id": _i.c.id, "ordered_at": ordered_at}
+    return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY)
+
+
 def _sessions(
     shape: tuple[filters.Shape, ...], *, scoped: bool, by_activity: bool
 ) -> sa.Select[Any]:
-    """Return all sessions with an interception that passes, in the columns of `SessionRow`."""
+    """Return all sessions with an interception that passes, as their earliest one knows them."""
     earlier = interceptions.alias("earlier")
     is_first = ~sa.exists().where(
         _same_session(earlier, _i),
@@ -60,10 +72,7 @@ def _sessions(
     ordered_at = (
         sa.func.coalesce(_last_prompted_at(), _i.c.started_at) if by_activity else _i.c.started_at
     )
-    others = {"first_id": _i.c.id, "ordered_at": ordered_at}
-    select = sa.select(*columns.of(SessionRow, _i, others)).where(
-        is_first, *filters.visible(_i, scoped)
-    )
+    select = sa.select(*_columns(ordered_at)).where(is_first, *filters.visible(_i, scoped))
     if filters.is_empty(shape):
         return select
     match = interceptions.alias("match")
@@ -81,39 +90,37 @@ async def page(
     reader: UUID | None,
     filter_: Filter,
     window: Keyset,
-    *,
-    by_activity: bool = False,
-    descending: bool = True,
+    order: Order = NEWEST,
+    unread: Unread = ALL_READ,
 ) -> list[SessionRow]:
     """Return a window of the sessions with an interception that passes.
 
     They are ordered by (ordered_at, session_id, initiator_id), where `ordered_at` is the start, or
-    the last activity (`by_activity`). Leans on the indexes (started_at desc, session_id desc,
+    the last activity. Leans on the indexes (started_at desc, session_id desc,
     initiator_id desc, id) and (session_id, initiator_id, started_at, id).
     """
-    statement = _page(filter_.shape(), reader is not None, by_activity, descending, window.shape())
+    statement = _page(filter_.shape(), reader is not None, order, window.shape())
     rows = await db.fetch(
         statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
     )
-    return [SessionRow(*row) for row in rows]
+    return await _completed(db, [SessionRow(*row) for row in rows], unread)
 
 
 @cache
 def _page(
     shape: tuple[filters.Shape, ...],
     scoped: bool,
-    by_activity: bool,
-    descending: bool,
+    order: Order,
     window: keyset.Shape,
 ) -> Statement:
-    select = _sessions(shape, scoped=scoped, by_activity=by_activity)
-    if by_activity:
+    select = _sessions(shape, scoped=scoped, by_activity=order.by_activity)
+    if order.by_activity:
         inner = select.subquery()
         select = sa.select(*inner.c)
-        order = (inner.c.ordered_at, inner.c.session_id, inner.c.initiator_id)
+        by = (inner.c.ordered_at, inner.c.session_id, inner.c.initiator_id)
     else:
-        order = (_i.c.started_at, _i.c.session_id, _i.c.initiator_id)
-    return Statement.of(keyset.windowed(select, window, order, descending=descending))
+        by = (_i.c.started_at, _i.c.session_id, _i.c.initiator_id)
+    return Statement.of(keyset.windowed(select, window, by, descending=order.descending))
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
@@ -137,7 +144,11 @@ def _count(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
 
 
 async def page_of_users(
-    db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID], window: Keyset
+    db: Snapshot,
+    reader: UUID | None,
+    user_ids: Sequence[UUID],
+    window: Keyset,
+    unread: Unread = ALL_READ,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
     parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
@@ -145,8 +156,7 @@ async def page_of_users(
         _page_of_users(reader is not None, window.shape()), window.parameters() | parameters
     )
     result: dict[UUID, list[SessionRow]] = defaultdict(list)
-    for record in rows:
-        row = SessionRow(*record)
+    for row in await _completed(db, [SessionRow(*record) for record in rows], unread):
         result[row.initiator_id].append(row)
     return result
 
@@ -181,21 +191,21 @@ def _counts_of_users(scoped: bool) -> Statement:
 
 
 async def by_keys(
-    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey]
+    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey], unread: Unread = ALL_READ
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
     rows = await db.fetch(
         _by_keys(reader is not None), session_parameters(keys) | scope.parameters(reader)
     )
-    return {row.key: row for row in (SessionRow(*record) for record in rows)}
+    found = await _completed(db, [SessionRow(*record) for record in rows], unread)
+    return {row.key: row for row in found}
 
 
 @cache
 def _by_keys(scoped: bool) -> Statement:
-    others = {"first_id": _i.c.id, "ordered_at": _i.c.started_at}
     key = (_i.c.session_id, _i.c.initiator_id)
     return Statement.of(
-        sa.select(*columns.of(SessionRow, _i, others))
+        sa.select(*_columns(_i.c.started_at))
         .where(*of_session_keys(_i), *filters.visible(_i, scoped))
         .ext(distinct_on(*key))
         .order_by(*key, _i.c.started_at, _i.c.id)
@@ -256,19 +266,37 @@ def _summaries() -> Statement:
     )
 
 
-async def last_prompts(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, UserPromptRow]:
-    """Return the newest prompt, by (created_at, id), of each session that has one, by key."""
+async def _completed(db: Snapshot, rows: Sequence[SessionRow], unread: Unread) -> list[SessionRow]:
+    """Fill in what an earliest interception does not know of its session, where it is read."""
+    keys = [row.key for row in rows]
+    if rows and not unread >= _SUMMARY:
+        found = await summaries(db, keys)
+        rows = [row._replace(**found[row.key]._asdict()) for row in rows]
+    if rows and not unread >= _ACTIVITY:
+        prompts = await _last_prompts_of(db, keys)
+        nothing = None, None
+        rows = [
+            row._replace(last_active_at=prompted_at or row.started_at, last_prompt_id=prompt_id)
+            for row in rows
+            for prompted_at, prompt_id in (prompts.get(row.key, nothing),)
+        ]
+    absent: dict[str, Any] = dict.fromkeys(unread)
+    return [row._replace(**absent) for row in rows] if absent else list(rows)
+
+
+async def _last_prompts_of(
+    db: Snapshot, keys: Sequence[SessionKey]
+) -> dict[SessionKey, tuple[datetime, UUID]]:
+    """Return when the newest prompt, by (created_at, id), of each session came, and its id."""
     rows = await db.fetch(_last_prompts(), session_parameters(keys))
-    return {
-        (session_id, initiator_id): UserPromptRow(*row) for session_id, initiator_id, *row in rows
-    }
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
 @cache
 def _last_prompts() -> Statement:
     key = (_i.c.session_id, _i.c.initiator_id)
     return Statement.of(
-        sa.select(*key, *columns.of(UserPromptRow, user_prompts))
+        sa.select(*key, user_prompts.c.created_at, user_prompts.c.id)
         .select_from(user_prompts)
         .join(_i, _i.c.id == user_prompts.c.interception_id)
         .where(*of_session_keys(_i), *filters.visible(_i))

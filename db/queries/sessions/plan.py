@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -67,13 +68,21 @@ class Plan:
         return any(names - OF_SESSIONS - OF_KINDS - OF_TIMES for names in self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list of sessions: which are in it, by start or by last activity, and which end is first."""
+class Order(NamedTuple):
+    """The order of a list: by start or by last activity, and which end is first."""
 
-    plan: Plan
     by_activity: bool = False
     descending: bool = True
+
+
+NEWEST = Order()
+
+
+class Listing(NamedTuple):
+    """A list of sessions: which are in it, and in which order."""
+
+    plan: Plan
+    order: Order = NEWEST
 
 
 async def plan_of(db: Snapshot, filter_: Filter) -> Plan:

@@ -14,12 +14,12 @@ from db import keyset
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.models import user_prompts
 from db.queries import columns, scope
+from db.queries.columns import ALL_READ, Unread
 from db.queries.interceptions import session_parameters
 from db.queries.sessions.passing import SESSIONS, of_reader, passing
 from db.queries.sessions.plan import Listing
-from db.rows import SessionKey, SessionRow, SessionSummaryRow, UserPromptRow
+from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from db.statement import Statement
 
 _s = SESSIONS
@@ -27,19 +27,31 @@ _ORDER = (_s.c.started_at, _s.c.session_id, _s.c.initiator_id)
 _BY_ACTIVITY = (_s.c.last_active_at, _s.c.session_id, _s.c.initiator_id)
 
 
-def _columns(ordered_at: sa.ColumnElement[Any] = _s.c.started_at) -> list[sa.ColumnElement[Any]]:
-    return columns.of(SessionRow, _s, {"ordered_at": ordered_at})
+def _columns(
+    unread: Unread, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
+) -> list[sa.ColumnElement[Any]]:
+    others = {
+        "ordered_at": ordered_at,
+        "thread_count": _s.c.threads,
+        "interception_count": _s.c.interceptions,
+    }
+    return columns.of(SessionRow, _s, others, unread)
 
 
 async def page(
-    db: Snapshot, reader: UUID | None, filter_: Filter, window: Keyset, listing: Listing
+    db: Snapshot,
+    reader: UUID | None,
+    filter_: Filter,
+    window: Keyset,
+    listing: Listing,
+    unread: Unread = ALL_READ,
 ) -> list[SessionRow]:
     """Return a window of the sessions that pass.
 
     Leans on the indexes (started_at desc, …), (initiator_id, started_at desc, …),
     (last_active_at desc, …), and on that of kinds where they are rare.
     """
-    statement = _page(listing, reader is not None, window.shape())
+    statement = _page(listing, reader is not None, window.shape(), unread)
     rows = await db.fetch(
         statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
     )
@@ -47,19 +59,25 @@ async def page(
 
 
 @lru_cache(maxsize=4096)
-def _page(listing: Listing, scoped: bool, window: keyset.Shape) -> Statement:
-    order = _BY_ACTIVITY if listing.by_activity else _ORDER
-    select = sa.select(*_columns(order[0])).where(*of_reader(scoped), *passing(listing.plan))
-    return Statement.of(keyset.windowed(select, window, order, descending=listing.descending))
+def _page(listing: Listing, scoped: bool, window: keyset.Shape, unread: Unread) -> Statement:
+    by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
+    select = sa.select(*_columns(unread, by[0])).where(*of_reader(scoped), *passing(listing.plan))
+    descending = listing.order.descending
+    return Statement.of(keyset.windowed(select, window, by, descending=descending))
 
 
 async def page_of_users(
-    db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID], window: Keyset
+    db: Snapshot,
+    reader: UUID | None,
+    user_ids: Sequence[UUID],
+    window: Keyset,
+    unread: Unread = ALL_READ,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
     parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
     rows = await db.fetch(
-        _page_of_users(reader is not None, window.shape()), window.parameters() | parameters
+        _page_of_users(reader is not None, window.shape(), unread),
+        window.parameters() | parameters,
     )
     result: dict[UUID, list[SessionRow]] = defaultdict(list)
     for record in rows:
@@ -68,9 +86,9 @@ async def page_of_users(
     return result
 
 
-@cache
-def _page_of_users(scoped: bool, window: keyset.Shape) -> Statement:
-    select = sa.select(*_columns()).where(
+@lru_cache(columns.VARIANTS)
+def _page_of_users(scoped: bool, window: keyset.Shape, unread: Unread) -> Statement:
+    select = sa.select(*_columns(unread)).where(
         *of_reader(scoped), _s.c.initiator_id == columns.any_uuid("user_ids")
     )
     return Statement.of(
@@ -91,18 +109,18 @@ def of_keys(table: Any) -> list[sa.ColumnElement[bool]]:
 
 
 async def by_keys(
-    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey]
+    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey], unread: Unread = ALL_READ
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
     rows = await db.fetch(
-        _by_keys(reader is not None), session_parameters(keys) | scope.parameters(reader)
+        _by_keys(reader is not None, unread), session_parameters(keys) | scope.parameters(reader)
     )
     return {row.key: row for row in (SessionRow(*record) for record in rows)}
 
 
-@cache
-def _by_keys(scoped: bool) -> Statement:
-    return Statement.of(sa.select(*_columns()).where(*of_reader(scoped), *of_keys(_s)))
+@lru_cache(columns.VARIANTS)
+def _by_keys(scoped: bool, unread: Unread) -> Statement:
+    return Statement.of(sa.select(*_columns(unread)).where(*of_reader(scoped), *of_keys(_s)))
 
 
 async def keys_by_session_ids(
@@ -145,22 +163,4 @@ def _summaries() -> Statement:
             _s.c.providers,
             _s.c.models,
         ).where(*of_keys(_s))
-    )
-
-
-async def last_prompts(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, UserPromptRow]:
-    """Return the newest prompt, by (created_at, id), of each session that has one, by key."""
-    rows = await db.fetch(_last_prompts(), session_parameters(keys))
-    return {
-        (session_id, initiator_id): UserPromptRow(*row) for session_id, initiator_id, *row in rows
-    }
-
-
-@cache
-def _last_prompts() -> Statement:
-    return Statement.of(
-        sa.select(_s.c.session_id, _s.c.initiator_id, *columns.of(UserPromptRow, user_prompts))
-        .select_from(_s)
-        .join(user_prompts, user_prompts.c.id == _s.c.last_prompt_id)
-        .where(*of_keys(_s))
     )

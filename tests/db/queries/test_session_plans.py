@@ -93,8 +93,7 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
     backward: bool,
     limits: tuple[int, int],
 ) -> None:
-    by_activity, descending = listing
-    order = {"by_activity": by_activity, "descending": descending}
+    order = plan.Order(*listing)
     with pytest.MonkeyPatch.context() as patch:
         for name, limit in zip(("_MANY", "_RARE"), limits, strict=True):
             patch.setattr(plan, name, limit)
@@ -102,21 +101,22 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
         async with db.snapshot() as snapshot:
             assert await snapshot.has_rollup()
             window = Keyset(1000, backward=backward)
-            wanted = await plain.page(snapshot, reader, filter_, window, **order)
-            assert await sessions.page(snapshot, reader, filter_, window, **order) == wanted
+            wanted = await plain.page(snapshot, reader, filter_, window, order)
+            assert await sessions.page(snapshot, reader, filter_, window, order) == wanted
             assert await sessions.count(snapshot, reader, filter_) == len(wanted)
             assert await plain.count(snapshot, reader, filter_) == len(wanted)
             await _pages_join(snapshot, reader, filter_, order, wanted)
             keys = [row.key for row in wanted]
-            for name in ("summaries", "last_prompts"):
-                kept = await getattr(rollup, name)(snapshot, keys)
-                true = await getattr(plain, name)(snapshot, keys)
+            for name in ("summaries", "by_keys"):
+                scoped = (reader,) if name == "by_keys" else ()
+                kept = await getattr(rollup, name)(snapshot, *scoped, keys)
+                true = await getattr(plain, name)(snapshot, *scoped, keys)
                 assert {k: kept.get(k) for k in keys} == {k: true.get(k) for k in keys}
     plan._few.cache_clear()
 
 
 async def _pages_join(
-    snapshot: Snapshot, reader: Any, filter_: Filter, order: dict[str, bool], wanted: list[Any]
+    snapshot: Snapshot, reader: Any, filter_: Filter, order: plan.Order, wanted: list[Any]
 ) -> None:
     """Read on from a row in the middle, both ways."""
     if not wanted:
@@ -125,8 +125,8 @@ async def _pages_join(
     row = wanted[middle]
     key = (row.ordered_at, row.session_id, row.initiator_id)
     for window in (Keyset(3, after=key), Keyset(3, backward=True, before=key)):
-        true = await plain.page(snapshot, reader, filter_, window, **order)
-        assert await sessions.page(snapshot, reader, filter_, window, **order) == true
+        true = await plain.page(snapshot, reader, filter_, window, order)
+        assert await sessions.page(snapshot, reader, filter_, window, order) == true
 
 
 async def test_without_a_kept_rollup_the_plain_tables_are_read(

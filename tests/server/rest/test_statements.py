@@ -9,6 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from db.database import Snapshot
+from db.statement import Statement
+from tests import coder
 from tests.conftest import clone
 from tests.server.callers import make_caller
 from tests.server.rest import told as contract
@@ -16,19 +18,21 @@ from tests.server.rest import world
 from tests.server.running import client_of, running_app
 
 # Statements at most, beside the sign-in's. One for each kind of thing that the answer tells of:
-# for instance the list of sessions counts, finds the page, and reads figures, tokens, prompts and
-# users; a filter adds its kinds, the matching figures and the whole sessions.
+# for instance the list of sessions counts, finds the page, and reads tokens, prompts and users; a
+# filter adds its kinds, the matching figures and the whole sessions.
 BUDGET = {
     "interceptions": 6,
     "interceptions?q=model:gpt-5&limit=5": 6,
-    "sessions": 6,
-    "sessions?q=model:gpt-5": 9,
-    "sessions?q=initiator:ada": 8,
-    "sessions?after_session_id=s1": 7,
-    "sessions/{session_id}?limit=200": 16,
+    "sessions": 5,
+    "sessions?q=model:gpt-5": 8,
+    "sessions?q=initiator:ada": 7,
+    "sessions?after_session_id=s1": 6,
+    "sessions/{session_id}?limit=200": 15,
     "models": 1,
     "clients": 1,
 }
+# Without a rollup sessions are read in three: the earliest interception, figures, newest prompts.
+WITHOUT_ROLLUP = 2 if coder.IS_MEANT else 0
 
 
 async def statements(
@@ -43,9 +47,10 @@ async def statements(
     taken: list[int] = []
     fetch = Snapshot.fetch
 
-    async def counted(self: Snapshot, *arguments: Any) -> Any:
-        rows = await fetch(self, *arguments)
-        taken.append(len(rows))
+    async def counted(self: Snapshot, statement: Statement, *arguments: Any) -> Any:
+        rows = await fetch(self, statement, *arguments)
+        if "FROM api_keys" not in statement.sql:
+            taken.append(len(rows))
         return rows
 
     monkeypatch.setattr(Snapshot, "fetch", counted)
@@ -68,7 +73,7 @@ async def test_more_rows_take_no_more_statements(
         small = await statements(few, 40, monkeypatch)
         large = await statements(many, 400, monkeypatch)
     for path, budget in BUDGET.items():
-        assert large[path][0] <= budget, path
+        assert large[path][0] <= budget + WITHOUT_ROLLUP, path
         assert small[path][0] == large[path][0], path
     rows = [sum(count for _, count in each.values()) for each in (small, large)]
     assert rows[1] > 2 * rows[0]
