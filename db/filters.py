@@ -8,15 +8,17 @@ absent or empty criterion is no criterion.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from db import prompt_filter
 from db.models import interceptions, tool_usages, user_prompts
+from db.prompt_filter import PromptIndex
 
 # The criteria that are given, by name; hashable, so that statements can be kept by it.
 Shape: TypeAlias = frozenset[str]
@@ -41,7 +43,32 @@ class Criteria:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InterceptionCriteria(Criteria):
+class PromptCriteria(Criteria):
+    """Criteria that may be about what a prompt contains.
+
+    The last two mean the same as `prompt_contains`, and that the prompts are looked up first, by
+    that index; `db.queries.prompt_search` decides it.
+    """
+
+    prompt_contains: str | None = None
+    prompt_by_grams: str | None = None
+    prompt_by_trgm: str | None = None
+
+    @property
+    def is_by_index(self) -> bool:
+        """Whether prompts are looked up first."""
+        return bool(self.prompt_by_grams or self.prompt_by_trgm)
+
+    def by(self, index: PromptIndex) -> Self:
+        """Return the same criteria, with the prompts looked up first."""
+        text = self.prompt_contains
+        if index == "grams":
+            return replace(self, prompt_contains=None, prompt_by_grams=text)
+        return replace(self, prompt_contains=None, prompt_by_trgm=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterceptionCriteria(PromptCriteria):
     """Which interceptions are meant; all that is given must hold."""
 
     initiator_id: UUID | None = None
@@ -52,7 +79,6 @@ class InterceptionCriteria(Criteria):
     session_ids: tuple[str, ...] | None = None
     credential_kind: str | None = None
     tools: tuple[str, ...] | None = None
-    prompt_contains: str | None = None
     started_after: datetime | None = None
     started_before: datetime | None = None
 
@@ -72,11 +98,10 @@ class ToolUsageCriteria(Criteria):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserPromptCriteria(Criteria):
+class UserPromptCriteria(PromptCriteria):
     """Which user prompts are meant; all that is given must hold."""
 
     initiator_id: UUID | None = None
-    prompt_contains: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -85,7 +110,7 @@ class Parameters:
     """Names the parameters of one filter, so that two filters can stand in one statement."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
 
     def texts(self, name: str) -> sa.ColumnElement[Any]:
         """A list of texts to compare with `= any(…)`."""
@@ -93,13 +118,14 @@ class Parameters:
 
     def value(self, name: str, kind: Any) -> sa.BindParameter[Any]:
         """One value."""
-        return sa.bindparam(self._prefix + name, type_=kind)
+        return sa.bindparam(self.prefix + name, type_=kind)
 
 
 _Table: TypeAlias = Any
 _Condition: TypeAlias = Callable[[_Table, Parameters], sa.ColumnElement[bool]]
 
 _TIMESTAMP = sa.DateTime(timezone=True)
+_BY_INDEX = frozenset({"prompt_by_grams", "prompt_by_trgm"})
 
 
 def _contains(column: Any, p: Parameters, name: str) -> sa.ColumnElement[bool]:
@@ -124,6 +150,22 @@ def prompt_contains(table: _Table, prefix: str) -> sa.ColumnElement[bool]:
     return _contains(table.c.prompt, Parameters(prefix), "prompt_contains")
 
 
+def _of_found_prompt(index: PromptIndex) -> _Condition:
+    def condition(t: _Table, p: Parameters) -> sa.ColumnElement[bool]:
+        found = prompt_filter.found(index, p.prefix)
+        return t.c.id.in_(sa.select(found.c.interception_id))  # type: ignore[no-any-return]
+
+    return condition
+
+
+def _is_found_prompt(index: PromptIndex) -> _Condition:
+    def condition(t: _Table, p: Parameters) -> sa.ColumnElement[bool]:
+        found = prompt_filter.found(index, p.prefix)
+        return t.c.id.in_(sa.select(found.c.id))  # type: ignore[no-any-return]
+
+    return condition
+
+
 def _failed(t: _Table, p: Parameters) -> sa.ColumnElement[bool]:
     has_error = sa.func.coalesce(t.c.invocation_error, "") != ""
     return has_error == p.value("failed", sa.Boolean)
@@ -142,6 +184,8 @@ _OF_INTERCEPTIONS: dict[str, _Condition] = {
     ),
     "tools": _used_a_tool,
     "prompt_contains": _has_a_prompt_with,
+    "prompt_by_grams": _of_found_prompt("grams"),
+    "prompt_by_trgm": _of_found_prompt("trgm"),
     "started_after": lambda t, p: t.c.started_at >= p.value("started_after", _TIMESTAMP),
     "started_before": lambda t, p: t.c.started_at <= p.value("started_before", _TIMESTAMP),
 }
@@ -158,6 +202,8 @@ _OF_TOOL_USAGES: dict[str, _Condition] = {
 
 _OF_USER_PROMPTS: dict[str, _Condition] = {
     "prompt_contains": lambda t, p: _contains(t.c.prompt, p, "prompt_contains"),
+    "prompt_by_grams": _is_found_prompt("grams"),
+    "prompt_by_trgm": _is_found_prompt("trgm"),
     "created_after": lambda t, p: t.c.created_at >= p.value("created_after", _TIMESTAMP),
     "created_before": lambda t, p: t.c.created_at <= p.value("created_before", _TIMESTAMP),
 }
@@ -208,10 +254,14 @@ def of_user_prompts(shape: Shape, table: _Table) -> list[sa.ColumnElement[bool]]
 
 def parameters(criteria: Criteria, prefix: str = "u_") -> dict[str, Any]:
     """Return the values of the criteria that are given, by parameter name."""
-    return {
-        prefix + name: _like(value) if name.endswith("_contains") else value
-        for name, value in criteria.given().items()
-    }
+    result = {}
+    for name, value in criteria.given().items():
+        if name in _BY_INDEX:
+            result[prefix + "prompt_contains"] = _like(value)
+            result[prefix + "prompt_text"] = value
+        else:
+            result[prefix + name] = _like(value) if name.endswith("_contains") else value
+    return result
 
 
 def _conditions(

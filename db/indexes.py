@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
+from db import prompt_filter
 from db.models import (
     interceptions,
     model_thoughts,
@@ -57,6 +58,15 @@ WHERE i.indrelid = ANY (SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS
     AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = '(ended_at IS NOT NULL)')
 """
 
+_HAS_PG_TRGM = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')"
+
+# Ours of trigrams takes a function of ours, which another program's database has not.
+_OF_PROMPTS = (
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n"
+    "CREATE INDEX CONCURRENTLY ix_aibridge_user_prompts_trgm ON aibridge_user_prompts "
+    "USING gin (prompt gin_trgm_ops);"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class MissingIndex:
@@ -80,11 +90,16 @@ async def missing(connection: Any) -> list[MissingIndex]:
     for table, columns in await connection.fetch(_FOUND, [table.name for table in _TABLES]):
         found.setdefault(table, []).append(columns)
     wanted = {str(i.name): i for table in _TABLES if table.name in found for i in table.indexes}
-    return [
+    result = [
         MissingIndex(brings, _statement(wanted[name]))
         for name, brings in _BRINGS.items()
         if name in wanted and not _serves(wanted[name], found)
     ]
+    if not await connection.fetchval(prompt_filter.WHICH_INDEX) and await connection.fetchval(
+        _HAS_PG_TRGM
+    ):
+        result.append(MissingIndex("searches in prompts: without it each reads all", _OF_PROMPTS))
+    return result
 
 
 def _serves(index: sa.Index, found: Mapping[str, list[list[str]]]) -> bool:

@@ -169,6 +169,12 @@ user_prompts = _child(
     sa.Column("prompt", sa.Text, nullable=False),
     indexes=(
         sa.Index("ix_aibridge_user_prompts_newest", sa.text("created_at DESC"), sa.text("id DESC")),
+        # What prompts contain (prompt_search.py); only where the database is in UTF-8.
+        sa.Index(
+            "ix_aibridge_user_prompts_grams",
+            sa.text("aibridge_grams(prompt)"),
+            postgresql_using="gin",
+        ),
     ),
 )
 

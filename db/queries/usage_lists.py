@@ -15,7 +15,7 @@ from db.database import Snapshot
 from db.filters import Filter, Shape, ToolUsageCriteria, UserPromptCriteria
 from db.keyset import Keyset
 from db.models import interceptions, tool_usages, user_prompts
-from db.queries import columns, scope
+from db.queries import columns, prompt_search, scope
 from db.queries.columns import ALL_READ, Unread
 from db.rows import ToolUsageRow, UserPromptRow
 from db.statement import Statement
@@ -70,6 +70,7 @@ async def page(
         window: Which part of the list.
         unread: Columns to leave out.
     """
+    filter_ = await _planned(db, filter_)
     statement = _page(_LISTS[row], filter_.shape(), reader is not None, window.shape(), unread)
     records = await db.fetch(statement, window.parameters() | _parameters(filter_, reader))
     return [row(*record) for record in records]
@@ -88,6 +89,7 @@ def _page(
 
 async def count(db: Snapshot, row: type[Any], reader: UUID | None, filter_: UsageFilter) -> int:
     """Return how many usages pass."""
+    filter_ = await _planned(db, filter_, for_count=True)
     statement = _count(_LISTS[row], filter_.shape(), reader is not None)
     rows = await db.fetch(statement, _parameters(filter_, reader))
     return int(rows[0][0])
@@ -112,6 +114,15 @@ def _matching(
     if "initiator_id" in of_usage:
         conditions.append(i.c.initiator_id == sa.bindparam("u_initiator_id", type_=sa.Uuid))
     return select.select_from(table).join(i, i.c.id == table.c.interception_id).where(*conditions)
+
+
+async def _planned(db: Snapshot, filter_: UsageFilter, *, for_count: bool = False) -> UsageFilter:
+    """Return the same filter, with prompts looked up by an index where that is faster."""
+    criteria = filter_.criteria
+    if isinstance(criteria, UserPromptCriteria):
+        criteria = await prompt_search.of_criteria(db, criteria, for_count=for_count)
+    interceptions = await prompt_search.planned(db, filter_.interceptions, for_count=for_count)
+    return UsageFilter(criteria, interceptions)
 
 
 def _parameters(filter_: UsageFilter, reader: UUID | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
+from db.queries import prompt_search
 from db.queries.columns import ALL_READ, Unread
 from db.queries.sessions import counts, plain, rollup
 from db.queries.sessions.plan import NEWEST, Listing, Order, plan_of
@@ -30,6 +31,7 @@ async def page(
     They are ordered by (ordered_at, session_id, initiator_id), where `ordered_at` is the start, or
     the last activity. Columns that are `unread` come as None.
     """
+    filter_ = await prompt_search.planned(db, filter_)
     if not await db.has_rollup():
         return await plain.page(db, reader, filter_, window, order, unread)
     plan = await plan_of(db, filter_)
@@ -40,9 +42,10 @@ async def page(
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
     """Return how many sessions have an interception that passes."""
+    filter_ = await prompt_search.planned(db, filter_, for_count=True)
     if not await db.has_rollup():
         return await plain.count(db, reader, filter_)
-    plan = await plan_of(db, filter_)
+    plan = await plan_of(db, filter_, for_count=True)
     return 0 if plan.is_empty else await counts.of_all(db, reader, filter_, plan)
 
 

@@ -7,7 +7,6 @@ more than that is asked, sessions are counted one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
@@ -37,8 +36,6 @@ async def of_all(db: Snapshot, reader: UUID | None, filter_: Filter, plan: Plan)
         statement = _summed(plan.shape, plan.kinds is not None, reader is not None)
         parameters["kinds"] = plan.kinds
     else:
-        # All of them are wanted, so beginning with the interceptions is never the longer way.
-        plan = replace(plan, from_hits=plan.is_about_usages)
         statement = _walked(plan, reader is not None)
     return int((await db.fetch(statement, parameters))[0][0])
 

@@ -20,8 +20,8 @@ from db import filters
 from db.database import Snapshot
 from db.filters import Filter, Shape
 from db.models import kinds as _kinds
-from db.models import session_counts, tool_usages, user_prompts
-from db.queries import columns
+from db.models import session_counts, tool_usages
+from db.queries import columns, prompt_search
 from db.statement import Statement
 
 # Criteria that the rollup has columns for, and those that its kinds decide.
@@ -85,7 +85,7 @@ class Listing(NamedTuple):
     order: Order = NEWEST
 
 
-async def plan_of(db: Snapshot, filter_: Filter) -> Plan:
+async def plan_of(db: Snapshot, filter_: Filter, *, for_count: bool = False) -> Plan:
     """Decide how the sessions that pass are found; takes a short statement for some filters."""
     shape = filter_.shape()
     parameters = filter_.parameters()
@@ -94,13 +94,23 @@ async def plan_of(db: Snapshot, filter_: Filter) -> Plan:
         wanted = tuple(names & OF_KINDS for names in shape)
         ((ids, number),) = await db.fetch(_kinds_of(wanted), parameters)
         kinds, is_rare = tuple(ids), number <= _RARE
-    from_hits = False
-    for number, names in enumerate(shape):
-        for name in sorted(names & {"tools", "prompt_contains"}):
-            if not from_hits and kinds != ():
-                rows = await db.fetch(_few(name, number), parameters)
-                from_hits = rows[0][0] < _MANY
+    # A count wants all of them, so beginning with the interceptions is never the longer way.
+    from_hits = for_count or (kinds != () and await _few_are_meant(db, filter_))
     return Plan(shape, kinds, from_hits, is_rare)
+
+
+async def _few_are_meant(db: Snapshot, filter_: Filter) -> bool:
+    """Say whether a criterion on usages means so few rows that looking them up first pays."""
+    for number, criteria in enumerate(filter_.all_of):
+        if criteria.is_by_index or (
+            criteria.prompt_contains and await prompt_search.is_rare(db, criteria)
+        ):
+            return True
+        if criteria.tools:
+            rows = await db.fetch(_calls(number), filter_.parameters())
+            if rows[0][0] < _MANY:
+                return True
+    return False
 
 
 @cache
@@ -118,12 +128,8 @@ def _kinds_of(shape: tuple[Shape, ...]) -> Statement:
 
 
 @cache
-def _few(name: str, number: int) -> Statement:
-    """Count the rows that a criterion means, as far as it matters."""
-    prefix = f"f{number}_"
-    if name == "tools":
-        condition = tool_usages.c.tool == columns.any_text(f"{prefix}tools")
-    else:
-        condition = filters.prompt_contains(user_prompts, prefix)
-    hits = sa.select(sa.literal(1)).where(condition).limit(_MANY).subquery()
+def _calls(number: int) -> Statement:
+    """Count the calls of some tools, as far as it matters."""
+    is_meant = tool_usages.c.tool == columns.any_text(f"f{number}_tools")
+    hits = sa.select(sa.literal(1)).where(is_meant).limit(_MANY).subquery()
     return Statement.of(sa.select(sa.func.count()).select_from(hits))

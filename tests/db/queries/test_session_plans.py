@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from db.database import Database, Snapshot
 from db.filters import Filter, InterceptionCriteria
 from db.keyset import Keyset
-from db.queries import sessions
+from db.queries import prompt_search, sessions
 from db.queries.sessions import plain, plan, rollup
 from tests.db import trail
 
@@ -55,6 +55,8 @@ _CRITERIA: dict[str, st.SearchStrategy[Any]] = {
     "credential_kind": st.sampled_from(["centralized", "byok"]),
     "tools": _some("Bash", "Read", "Write"),
     "prompt_contains": st.sampled_from(["fix", "WHY", "no"]),
+    "prompt_by_grams": st.sampled_from(["fix", "WHY", "no"]),
+    "prompt_by_trgm": st.sampled_from(["fix", "WHY", "no"]),
     "started_after": _TIMES,
     "started_before": _TIMES,
 }
@@ -97,7 +99,8 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
     with pytest.MonkeyPatch.context() as patch:
         for name, limit in zip(("_MANY", "_RARE"), limits, strict=True):
             patch.setattr(plan, name, limit)
-        plan._few.cache_clear()
+        patch.setattr(prompt_search, "_MANY_FOR_A_PAGE", limits[0] - 1)
+        plan._calls.cache_clear()
         async with db.snapshot() as snapshot:
             assert await snapshot.has_rollup()
             window = Keyset(1000, backward=backward)
@@ -112,7 +115,7 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
                 kept = await getattr(rollup, name)(snapshot, *scoped, keys)
                 true = await getattr(plain, name)(snapshot, *scoped, keys)
                 assert {k: kept.get(k) for k in keys} == {k: true.get(k) for k in keys}
-    plan._few.cache_clear()
+    plan._calls.cache_clear()
 
 
 async def _pages_join(
