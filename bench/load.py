@@ -90,7 +90,7 @@ class _Client(asyncio.Protocol):
             head, data = self._head[:end].lower(), self._head[end + len(_HEAD_END) :]
             self._head = b""
             if not head.startswith(b"http/1.1 200"):
-                self._fail(RuntimeError(f"{head!r} {data!r}"))
+                self._fail(RuntimeError(f"{self._request!r} got {head!r} {data!r}"))
                 return
             self.size = self._missing = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         self._missing -= len(data)

@@ -46,7 +46,9 @@ class Asked:
 
 @contextmanager
 def _ours(executor: str, asked: Asked) -> Iterator[Server]:
-    with serving(database_url=asked.url, log_level="error", executor=executor) as server:
+    # No client is refused for waiting, however long the others take.
+    settings = {"database_url": asked.url, "executor": executor, "pool_timeout": "60"}
+    with serving(log_level="error", **settings) as server:
         node = base64.urlsafe_b64encode(f"Interception:{asked.interception_id}".encode())
         bodies = _bodies(workloads.OURS, node.decode().rstrip("="))
         requests = {
