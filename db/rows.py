@@ -65,7 +65,7 @@ class InterceptionRow(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """A session, known by its earliest interception (`first_id`).
+    """A session, known by its earliest interception (`first_id`), and what is told of all of them.
 
     `ordered_at` is what the list that it came from is ordered by: its start or its last activity.
     """
@@ -84,11 +84,18 @@ class SessionRow(NamedTuple):
     models: list[str]
     last_active_at: datetime
     last_prompt_id: UUID | None
+    # As text, since a sum of bigints may be larger than one.
+    token_sums: list[str]
 
     @property
     def key(self) -> SessionKey:
         """What identifies it."""
         return self.session_id, self.initiator_id
+
+    @property
+    def tokens(self) -> TokenTotalsRow:
+        """The four sums over all its interceptions."""
+        return TokenTotalsRow(*map(int, self.token_sums))
 
 
 class SessionSummaryRow(NamedTuple):

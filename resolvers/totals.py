@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from db.queries import totals
-from db.rows import SessionKey, TokenTotalsRow
+from db.queries import sessions, totals
+from db.rows import SessionKey, SessionRow, TokenTotalsRow
 from resolvers.asking import Ask, Batch
 from resolvers.context import Context
 
@@ -46,11 +46,9 @@ async def of_threads(ctx: Context, ids: Sequence[UUID], _args: None = None) -> l
     return _summaries(ids, await totals.of_threads(ctx.db, ids), metadata_of_threads)
 
 
-async def of_sessions(
-    ctx: Context, keys: Sequence[SessionKey], _args: None = None
-) -> list[TokenSummary]:
-    """Return the totals of each session; zeros where it has no token usage."""
-    return _summaries(keys, await totals.of_sessions(ctx.db, keys), metadata_of_sessions)
+def of_session(row: SessionRow) -> TokenSummary:
+    """Return the totals of a session; zeros where it has no token usage."""
+    return _summary(row.tokens, Ask(metadata_of_sessions, row.key))
 
 
 async def metadata_of_interceptions(
@@ -71,25 +69,26 @@ async def metadata_of_sessions(
     ctx: Context, keys: Sequence[SessionKey], _args: None = None
 ) -> list[dict[str, int]]:
     """Return the metadata sums of each session's token usages."""
-    return _sums_by_key(keys, await totals.metadata_of_sessions(ctx.db, keys))
+    found = await sessions.token_metadata(ctx.db, keys)
+    if found is None:
+        return _sums_by_key(keys, await totals.metadata_of_sessions(ctx.db, keys))
+    return [dict(sorted(found.get(key, {}).items())) for key in keys]
 
 
 def _summaries(
     keys: Sequence[K], found: Mapping[K, TokenTotalsRow], metadata: Batch
 ) -> list[TokenSummary]:
-    result = []
-    for key in keys:
-        row = found.get(key, totals.NO_TOKENS)
-        result.append(
-            TokenSummary(
-                row.input_tokens,
-                row.output_tokens,
-                row.cache_read_input_tokens,
-                row.cache_write_input_tokens,
-                Ask(metadata, key),
-            )
-        )
-    return result
+    return [_summary(found.get(key, totals.NO_TOKENS), Ask(metadata, key)) for key in keys]
+
+
+def _summary(row: TokenTotalsRow, metadata: Ask) -> TokenSummary:
+    return TokenSummary(
+        row.input_tokens,
+        row.output_tokens,
+        row.cache_read_input_tokens,
+        row.cache_write_input_tokens,
+        metadata,
+    )
 
 
 def _sums_by_key(

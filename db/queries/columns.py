@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 
 from db.rows import (
     InterceptionRow,
@@ -51,6 +51,7 @@ _OPTIONAL: Mapping[type, Mapping[str, str]] = {
         "models": "models",
         "last_active_at": "last_active_at",
         "last_prompt_id": "last_prompt_id",
+        "token_sums": "token_sums",
     },
     TokenUsageRow: {
         "provider_response_id": "provider_response_id",
@@ -123,6 +124,11 @@ def _column(
     if name == "credential_kind":
         return sa.cast(column, sa.Text).label(name)
     return column.label(name)
+
+
+def as_texts(numbers: Sequence[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    """Return numbers as a list of texts: they may be beyond a bigint."""
+    return sa.cast(array(numbers), ARRAY(sa.Text))
 
 
 def any_uuid(name: str) -> sa.ColumnElement[Any]:

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 
 from db import filters
 from db.database import Snapshot
-from db.models import interceptions, sessions, token_usages
+from db.models import interceptions, token_usages
 from db.queries import columns
 from db.queries.interceptions import members_of_threads, of_session_keys, session_parameters
-from db.queries.sessions import rollup
 from db.rows import SessionKey, TokenTotalsRow
 from db.statement import Statement
 
@@ -78,27 +77,10 @@ def _of_threads(*, metadata: bool) -> Statement:
     )
 
 
-async def of_sessions(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, TokenTotalsRow]:
-    """Return the sums of each session, by key; one without token usages may be missing."""
-    by_rollup = await db.has_rollup()
-    statement = _of_sessions_by_rollup() if by_rollup else _of_sessions(metadata=False)
-    rows = await db.fetch(statement, session_parameters(keys))
-    return {(session_id, initiator_id): _totals(sums) for session_id, initiator_id, *sums in rows}
-
-
-@cache
-def _of_sessions_by_rollup() -> Statement:
-    s = sessions
-    return Statement.of(
-        sa.select(
-            s.c.session_id,
-            s.c.initiator_id,
-            s.c.input_tokens,
-            s.c.output_tokens,
-            s.c.cache_read_input_tokens,
-            s.c.cache_write_input_tokens,
-        ).where(*rollup.of_keys(s))
-    )
+async def of_sessions(db: Snapshot, keys: Sequence[SessionKey]) -> dict[SessionKey, list[str]]:
+    """Return the sums of each session that has token usages, as text, by key."""
+    rows = await db.fetch(_of_sessions(metadata=False), session_parameters(keys))
+    return {(row[0], row[1]): [str(value) for value in row[2:]] for row in rows}
 
 
 async def metadata_of_sessions(

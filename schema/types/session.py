@@ -8,7 +8,7 @@ import strawberry
 
 from resolvers import interceptions, sessions, threads, totals, users
 from schema.connections import InterceptionConnection, ThreadConnection
-from schema.fields import connection, look_up, read
+from schema.fields import connection, derived, look_up, read
 from schema.node import Node
 from schema.scalars import Json
 from schema.types.usages import TokenUsageSummary
@@ -47,8 +47,10 @@ class Session(Node):
     )
     thread_count: int = read("thread_count", "How many threads it has.")
     interception_count: int = read("interception_count", "How many interceptions it has.")
-    token_usage: TokenUsageSummary = look_up(
-        totals.of_sessions, "key", "The tokens of all its interceptions."
+    token_usage: TokenUsageSummary = derived(
+        totals.of_session,
+        ("token_sums", "session_id", "initiator_id"),
+        "The tokens of all its interceptions.",
     )
     threads: ThreadConnection = connection(
         threads.of_sessions, "key", "Its threads, oldest first by the start of their roots."

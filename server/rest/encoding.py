@@ -9,7 +9,14 @@ from uuid import UUID
 import orjson
 from starlette.responses import Response
 
-from db.rows import InterceptionRow, TokenUsageRow, ToolUsageRow, UserPromptRow, UserRow
+from db.rows import (
+    InterceptionRow,
+    TokenTotalsRow,
+    TokenUsageRow,
+    ToolUsageRow,
+    UserPromptRow,
+    UserRow,
+)
 from resolvers.totals import TokenSummary
 from server.times import rfc3339
 
@@ -85,7 +92,7 @@ def token_usage(row: TokenUsageRow) -> dict[str, Any]:
     }
 
 
-def tokens(row: TokenUsageRow | TokenSummary) -> dict[str, int]:
+def tokens(row: TokenUsageRow | TokenTotalsRow | TokenSummary) -> dict[str, int]:
     """Return the four numbers of tokens."""
     return {
         "input_tokens": row.input_tokens,
@@ -95,7 +102,9 @@ def tokens(row: TokenUsageRow | TokenSummary) -> dict[str, int]:
     }
 
 
-def token_summary(totals: TokenSummary, metadata: Mapping[str, int]) -> dict[str, Any]:
+def token_summary(
+    totals: TokenTotalsRow | TokenSummary, metadata: Mapping[str, int]
+) -> dict[str, Any]:
     """Return sums of tokens with the sums of their metadata."""
     return {**tokens(totals), "metadata": metadata}
 

@@ -95,7 +95,6 @@ async def _position(
 
 async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, object]:
     initiator = (await lists.initiators(ctx, [session.initiator_id]))[0]
-    tokens = (await totals.of_sessions(ctx, [session.key]))[0]
     metadata = (await totals.metadata_of_sessions(ctx, [session.key]))[0]
     return {
         "id": session.session_id,
@@ -110,7 +109,7 @@ async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, o
         ),
         "started_at": rfc3339(session.started_at),
         "ended_at": rfc3339(session.ended_at),
-        "token_usage_summary": encoding.token_summary(tokens, metadata),
+        "token_usage_summary": encoding.token_summary(session.tokens, metadata),
         "threads": page.threads,
     }
 

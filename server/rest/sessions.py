@@ -10,10 +10,9 @@ from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
 from db.rows import UserRow
-from resolvers import matching_sessions, search, sessions, totals
+from resolvers import matching_sessions, search, sessions
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
-from resolvers.totals import TokenSummary
 from server.rest import encoding, lists
 from server.rest.endpoint import Answer, Asked, Endpoint
 from server.rest.lists import ListName
@@ -76,7 +75,6 @@ def _next(asked: Asked, q: str, limit: int, last: MatchingSession) -> str:
 async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[str, object]]:
     if not found:
         return []
-    keys = [each.row.key for each in found]
     prompts = await _last_prompts(ctx, found)
     initiators = await lists.initiators(ctx, [each.row.initiator_id for each in found])
     return [
@@ -84,7 +82,6 @@ async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[
         for each in zip(
             found,
             initiators,
-            await totals.of_sessions(ctx, keys),
             [prompts.get(each.row.last_prompt_id) for each in found],
             strict=True,
         )
@@ -98,9 +95,7 @@ async def _last_prompts(
     return dict(zip(ids, await sessions.last_prompts(ctx, ids), strict=True))
 
 
-def _session(
-    session: MatchingSession, initiator: UserRow, summary: TokenSummary, prompt: str | None
-) -> dict[str, object]:
+def _session(session: MatchingSession, initiator: UserRow, prompt: str | None) -> dict[str, object]:
     return {
         "id": session.row.session_id,
         "initiator": encoding.user(initiator),
@@ -111,7 +106,7 @@ def _session(
         "started_at": rfc3339(session.started_at),
         "ended_at": rfc3339(session.ended_at),
         "threads": session.thread_count,
-        "token_usage_summary": encoding.tokens(summary),
+        "token_usage_summary": encoding.tokens(session.row.tokens),
         **encoding.left_out_when_none(last_prompt=prompt),
         "last_active_at": rfc3339(
             # Where there is no prompt, the start that is told above.

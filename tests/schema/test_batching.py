@@ -27,7 +27,7 @@ async def _history(make: Factory, sessions: int) -> None:
 
 
 # Without a rollup the figures and the newest prompts of sessions are a statement more, each time.
-MORE = range(5) if coder.IS_MEANT else (0,)
+MORE = range(7) if coder.IS_MEANT else (0,)
 
 # The field below a session, and the statements: one for the page of sessions and those named.
 _OF_SESSIONS = [
@@ -35,8 +35,8 @@ _OF_SESSIONS = [
     ("initiator { username }", 2),  # users
     ("providers models endedAt threadCount interceptionCount lastActiveAt", 1),
     ("lastPrompt", 2),  # the texts of the prompts
-    ("tokenUsage { inputTokens }", 2),  # sums
-    ("tokenUsage { inputTokens metadata }", 3),  # sums, metadata
+    ("tokenUsage { inputTokens }", 1),
+    ("tokenUsage { inputTokens metadata }", 2),  # the sums of the metadata
     ("threads { nodes { id } }", 2),  # threads
     ("threads { totalCount }", 3),  # threads, summaries
     ("threads { nodes { prompt } }", 3),  # threads, prompts

@@ -96,3 +96,13 @@ async def summaries(
     if not await db.has_rollup():
         return await plain.summaries(db, keys)
     return await rollup.summaries(db, keys)
+
+
+async def token_metadata(
+    db: Snapshot, keys: Sequence[SessionKey]
+) -> dict[SessionKey, dict[str, int]] | None:
+    """Return the sums of the metadata of each session's token usages, by key, where there are any.
+
+    None without a rollup: then the metadata of each usage are to be added up.
+    """
+    return await rollup.token_metadata(db, keys) if await db.has_rollup() else None

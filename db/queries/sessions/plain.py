@@ -22,7 +22,7 @@ from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, user_prompts
-from db.queries import columns, scope
+from db.queries import columns, scope, totals
 from db.queries.columns import ALL_READ, Unread
 from db.queries.interceptions import of_session_keys, session_parameters
 from db.queries.sessions.plan import NEWEST, Order
@@ -34,6 +34,8 @@ _i = interceptions.alias("i")
 # What an earliest interception does not know of its session, and what tells it.
 _SUMMARY: Unread = frozenset(SessionSummaryRow._fields)
 _ACTIVITY: Unread = frozenset({"last_active_at", "last_prompt_id"})
+_TOKENS: Unread = frozenset({"token_sums"})
+_NO_TOKENS = ["0"] * 4
 
 
 def _same_session(one: Any, other: Any) -> sa.ColumnElement[bool]:
@@ -56,7 +58,7 @@ def _last_prompted_at() -> sa.ScalarSelect[Any]:
 
 def _columns(ordered_at: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
     others = {"first_id": _i.c.id, "ordered_at": ordered_at}
-    return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY)
+    return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY | _TOKENS)
 
 
 def _sessions(
@@ -272,6 +274,9 @@ async def _completed(db: Snapshot, rows: Sequence[SessionRow], unread: Unread) -
     if rows and not unread >= _SUMMARY:
         found = await summaries(db, keys)
         rows = [row._replace(**found[row.key]._asdict()) for row in rows]
+    if rows and not unread >= _TOKENS:
+        sums = await totals.of_sessions(db, keys)
+        rows = [row._replace(token_sums=sums.get(row.key, _NO_TOKENS)) for row in rows]
     if rows and not unread >= _ACTIVITY:
         prompts = await _last_prompts_of(db, keys)
         nothing = None, None

@@ -34,6 +34,14 @@ def _columns(
         "ordered_at": ordered_at,
         "thread_count": _s.c.threads,
         "interception_count": _s.c.interceptions,
+        "token_sums": columns.as_texts(
+            [
+                _s.c.input_tokens,
+                _s.c.output_tokens,
+                _s.c.cache_read_input_tokens,
+                _s.c.cache_write_input_tokens,
+            ]
+        ),
     }
     return columns.of(SessionRow, _s, others, unread)
 
@@ -163,4 +171,21 @@ def _summaries() -> Statement:
             _s.c.providers,
             _s.c.models,
         ).where(*of_keys(_s))
+    )
+
+
+async def token_metadata(
+    db: Snapshot, keys: Sequence[SessionKey]
+) -> dict[SessionKey, dict[str, int]]:
+    """Return the sums of the metadata of the token usages of each session that has any, by key."""
+    rows = await db.fetch(_token_metadata(), session_parameters(keys))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+@cache
+def _token_metadata() -> Statement:
+    return Statement.of(
+        sa.select(_s.c.session_id, _s.c.initiator_id, _s.c.token_metadata).where(
+            *of_keys(_s), _s.c.token_metadata != columns.EMPTY_OBJECT
+        )
     )

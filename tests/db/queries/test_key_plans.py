@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncpg
 
 from db.database import Database
-from db.queries import sessions, totals
+from db.queries import sessions
+from db.queries.sessions import rollup
 from tests.factories import Factory
 
 
@@ -20,7 +21,7 @@ async def test_no_index_by_initiator_can_be_chosen(database: Database, database_
         snapshot.watch = lambda sql, *_: ran.append(sql)
         assert set(await sessions.by_keys(snapshot, None, keys)) == set(keys)
         assert set(await sessions.summaries(snapshot, keys)) == set(keys)
-        assert set(await totals.of_sessions(snapshot, keys)) == set(keys)
+        assert await rollup.token_metadata(snapshot, keys) == {}
     assert len(ran) == 3
     await connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
     for number, sql in enumerate(ran):
