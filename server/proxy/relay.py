@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable
 
 import aiohttp
@@ -45,7 +46,7 @@ class Exchange:
         self._scope = scope
         self._own_headers = own_headers
         self._loop = asyncio.get_running_loop()
-        self._started_at = self._loop.time()
+        self._started_at = time.perf_counter()
         self._sent = 0
 
     async def run(self, rest: str, receive: Receive, send: Send) -> None:
@@ -143,7 +144,7 @@ class Exchange:
     def _observe(self, timing: Timing) -> None:
         connecting = timing.connected - timing.connecting
         upstreams = connecting + timing.answered - timing.asked
-        metrics.ADDED_SECONDS.observe(self._loop.time() - self._started_at - upstreams)
+        metrics.ADDED_SECONDS.observe(time.perf_counter() - self._started_at - upstreams)
 
 
 def _closing(inbound: Inbound) -> Headers:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.proxy.running import Running, ask, eventually, new_id, request
+from tests.server.proxy.running import Running, ask, eventually, metric, new_id, request
 
 SSE = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -261,3 +261,20 @@ async def test_all_bytes_of_a_stream_are_in_its_line_of_the_log(gateway: Running
         return next((line for line in lines if path in line), None)
 
     assert json.loads(await eventually(line))["bytes"] == 18
+
+
+async def test_the_added_time_is_told_finer_than_a_millisecond(gateway: Running) -> None:
+    """It is less than one; the event loop's own clock goes in steps of one."""
+    name = "aibridge_passthrough_added_seconds"
+
+    def told() -> tuple[float, float]:
+        return metric(gateway, f"{name}_count"), metric(gateway, f"{name}_sum")
+
+    count, seconds = told()
+    for _ in range(5):
+        await reached(gateway, request("/x"))
+    later, longer = told()
+    assert later - count == 5
+    milliseconds = (longer - seconds) * 1000
+    assert milliseconds > 0
+    assert abs(milliseconds - round(milliseconds)) > 1e-6
