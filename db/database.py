@@ -106,8 +106,10 @@ class Database:
         Raises:
             DatabaseError: As `Snapshot.fetch`.
         """
-        async with self.snapshot() as snapshot:
-            return await snapshot.fetch(statement, parameters)
+        arguments = statement.arguments(parameters or {})
+        async with self.connection() as connection:
+            rows: Sequence[Record] = await connection.fetch(self.sql_of(statement), *arguments)
+            return rows
 
     async def attach(self) -> Attached:
         """Look at what an attached database has; statements are put to it accordingly from now on.

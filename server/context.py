@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from starlette.applications import Starlette
 
@@ -13,14 +12,27 @@ from resolvers.principal import Principal
 from server.settings import Settings
 
 
-@asynccontextmanager
-async def operation(app: Starlette, principal: Principal) -> AsyncIterator[Context]:
+class operation:  # noqa: N801 (it is used like the functions of contextlib)
     """Lend the context of one operation; its snapshot ends with the block."""
-    settings: Settings = app.state.settings
-    async with app.state.database.snapshot() as snapshot:
-        yield Context(
+
+    __slots__ = ("_context",)
+
+    def __init__(self, app: Starlette, principal: Principal) -> None:
+        settings: Settings = app.state.settings
+        self._context = Context(
             principal=principal,
             scope=scope_of(principal, settings.member_access),
-            db=snapshot,
+            db=app.state.database.snapshot(),
             max_page_size=settings.max_page_size,
         )
+
+    async def __aenter__(self) -> Context:
+        return self._context
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._context.db.__aexit__(exc_type, exc, traceback)
