@@ -8,7 +8,7 @@ from uuid import UUID
 
 from db.queries import users
 from db.rows import UserRow
-from resolvers import access
+from resolvers import access, wording
 from resolvers.context import Context
 from resolvers.errors import BadUserInputError
 
@@ -63,7 +63,8 @@ async def named(
     }
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        found = await users.ids_by_names(ctx.db, unknown)
+        reader = None if access.can_read_all(ctx.principal) else ctx.principal.user_id
+        found = await users.ids_by_names(ctx.db, reader, unknown)
         by_name |= {name: found[name.lower()] for name in unknown if name.lower() in found}
     # Those that the caller may not know of leave here, so that no further statement tells of them.
     by_name = {name: user_id for name, user_id in by_name.items() if _may_name(ctx, user_id)}
@@ -87,9 +88,4 @@ def _may_name(ctx: Context, user_id: UUID) -> bool:
 
 
 def _without_look_up(ctx: Context, name: str) -> UUID | None:
-    if name == ME:
-        return ctx.principal.user_id
-    try:
-        return UUID(name)
-    except ValueError:
-        return None
+    return ctx.principal.user_id if name == ME else wording.uuid_of(name)

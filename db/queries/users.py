@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from db.database import Snapshot
 from db.models import users, visible_users
-from db.queries import columns
+from db.queries import columns, scope
 from db.rows import UserRow
 from db.statement import Statement
 
@@ -30,23 +30,27 @@ def _by_ids() -> Statement:
     )
 
 
-async def ids_by_names(db: Snapshot, names: Sequence[str]) -> dict[str, UUID]:
+async def ids_by_names(
+    db: Snapshot, reader: UUID | None, names: Sequence[str]
+) -> dict[str, UUID]:
     """Return the ids of the users with these names in any case, by lower-case name.
 
-    Deleted users are not found by name.
+    Deleted users are not found by name. A reader finds nobody but themself.
     """
-    rows = await db.fetch(_ids_by_names(), {"names": [name.lower() for name in names]})
+    parameters = {"names": [name.lower() for name in names]} | scope.parameters(reader)
+    rows = await db.fetch(_ids_by_names(reader is not None), parameters)
     return {row[0]: row[1] for row in rows}
 
 
 @cache
-def _ids_by_names() -> Statement:
+def _ids_by_names(scoped: bool) -> Statement:
     name = sa.func.lower(users.c.username)
-    return Statement.of(
-        sa.select(name, users.c.id).where(
-            name == columns.any_text("names"), users.c.deleted.is_(False)
-        )
+    found = sa.select(name, users.c.id).where(
+        name == columns.any_text("names"), users.c.deleted.is_(False)
     )
+    if scoped:
+        found = found.where(users.c.id == sa.bindparam("scope", type_=sa.Uuid))
+    return Statement.of(found)
 
 
 async def known_ids(db: Snapshot, ids: Sequence[UUID]) -> set[UUID]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -139,10 +140,17 @@ async def test_anothers_name_and_a_name_of_nobody_are_one_error(ann: Graph, worl
         answer = await ann.ask(query, who=who)
         assert answer.data is None
         said.add(answer.errors[0].message.replace(who, "…"))
-        statements.add((answer.statements, "-" in who))
+        statements.add(("-" in who, answer.statements, answer.rows))
     assert len(said) == 1
-    # Names take one statement and ids none, whoever they are of.
-    assert len(statements) == 2
+    # Names take one statement and ids none, whoever they are of; none returns a row, which
+    # `X-Explain` would tell.
+    assert statements == {(False, 1, 0), (True, 0, 0)}
+
+
+@pytest.mark.parametrize("who", ["me", "ann", "ANN"])
+async def test_a_member_may_name_themself(ann: Graph, who: str) -> None:
+    query = "query ($who: String!) { interceptions(filter: {initiator: $who}) { totalCount } }"
+    assert (await ann(query, who=who))["interceptions"]["totalCount"] == 2
 
 
 async def test_another_session_of_the_same_id_is_not_found(ann: Graph) -> None:
@@ -156,16 +164,73 @@ async def test_another_session_of_the_same_id_is_not_found(ann: Graph) -> None:
     ]
 
 
+# What names something, with `$of` for what it names: ben's, or nobody's.
+NAMED = {
+    "interception": "query ($of: UUID!) { found: interception(interceptionId: $of) { id } }",
+    "thread": "query ($of: UUID!) { found: thread(threadId: $of) { id } }",
+    "session": "query ($of: String!) { found: session(sessionId: $of) { id } }",
+    "initiator": """query ($of: String!) {
+      found: session(sessionId: "shared", initiator: $of) { id } }""",
+    "node": "query ($of: ID!) { found: node(id: $of) { id } }",
+    "sessionIds": """query ($of: String!) {
+      found: sessions(filter: {sessionIds: [$of]}) { totalCount nodes { id } } }""",
+    "model": """query ($of: String!) {
+      found: interceptions(filter: {models: [$of]}) { totalCount nodes { id } } }""",
+    "tool": """query ($of: String!) {
+      found: toolUsages(filter: {tools: [$of]}) { totalCount nodes { id } } }""",
+    "prompt": """query ($of: String!) {
+      found: userPrompts(filter: {promptContains: $of}) { totalCount nodes { id } } }""",
+    "tool of a session": """query ($of: String!) {
+      found: sessions(filter: {tools: [$of]}) { totalCount nodes { id } } }""",
+    "prefix": "query ($of: String!) { found: models(prefix: $of) }",
+}
+NOBODY = UUID(int=7)
+
+
+def _of_ben_and_nobody(name: str, world: World) -> list[tuple[str, str]]:
+    """Return pairs of what there is of ben, and what there is of nobody."""
+    match name:
+        case "interception" | "thread":
+            return [(str(world.of_ben), str(NOBODY))]
+        case "session" | "sessionIds":
+            return [("of ben alone", "of nobody")]
+        case "initiator":
+            return [("ben", "nobody"), (str(world.ben), str(NOBODY))]
+        case "node":
+            kinds = ("Thread", "Interception", "User")
+            ids = [(f"{kind}:{world.of_ben}", f"{kind}:{NOBODY}") for kind in kinds]
+            ids.append((f"User:{world.ben}", f"User:{NOBODY}"))
+            ids.append((f"Session:{world.ben}:shared", f"Session:{NOBODY}:shared"))
+            return [(_global_id(ben), _global_id(nobody)) for ben, nobody in ids]
+        case _:
+            return [(SECRET, "of nobody")]
+
+
+def _global_id(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("member_access", ["own", "none"])
+@pytest.mark.parametrize("name", NAMED)
 async def test_what_is_not_yours_takes_the_statements_of_what_is_not_there(
-    ann: Graph, world: World
+    graph: Graph, make: Factory, world: World, name: str, member_access: Literal["own", "none"]
 ) -> None:
-    """Time tells nothing where the database is asked the same."""
-    query = """query ($id: UUID!) {
-      interception(interceptionId: $id) { id } thread(threadId: $id) { id } }"""
-    answers = [await ann.ask(query, id=str(id_)) for id_ in (world.of_ben, UUID(int=7))]
-    assert answers[0].data == answers[1].data == {"interception": None, "thread": None}
-    assert answers[0].statements == answers[1].statements
-    assert answers[0].rows == answers[1].rows
+    """Time tells little, and `X-Explain` nothing, where the database is asked the same."""
+    await make.interception(world.ben, "of ben alone")
+    ann = graph.as_user(world.ann, "member", member_access=member_access)
+    for pair in _of_ben_and_nobody(name, world):
+        of_ben, of_nobody = [await ann.ask(NAMED[name], of=each) for each in pair]
+        assert of_ben.data == of_nobody.data
+        assert of_ben.data is None or not _tells(of_ben.data["found"])
+        assert (of_ben.statements, of_ben.rows) == (of_nobody.statements, of_nobody.rows)
+        assert [error.message.replace(pair[0], "…") for error in of_ben.errors] == [
+            error.message.replace(pair[1], "…") for error in of_nobody.errors
+        ]
+
+
+def _tells(found: Any) -> bool:
+    """Say whether an answer holds anything but emptiness."""
+    return bool(found["totalCount"] or found["nodes"]) if isinstance(found, dict) else bool(found)
 
 
 async def test_a_cursor_of_a_reader_of_everything_opens_nothing(graph: Graph, ann: Graph) -> None:
