@@ -60,6 +60,9 @@ SESSIONS = Language(("initiator", *_TEXTS, "session_id", *_TIMES), free_text=Non
 MODELS = Language(("model",), free_text="model")
 CLIENTS = Language(("client",), free_text="client")
 
+# Longer texts are nothing that a person or a script asks, and take long to take apart.
+_MAX_LENGTH = 10_000
+
 # Keys whose values are more than a text.
 _READ_APART = ("initiator", *_TIMES)
 
@@ -85,8 +88,10 @@ def parse(text: str) -> Terms:
     """Take a `q` apart.
 
     Raises:
-        SearchError: A token holds a `:` in the wrong place.
+        SearchError: A token holds a `:` in the wrong place, or the text is too long.
     """
+    if len(text) > _MAX_LENGTH:
+        raise _error("q", f"Query must not be longer than {_MAX_LENGTH} characters")
     fields, words = [], []
     for token in _split(text, " "):
         if token.startswith(":") or token.endswith(":"):

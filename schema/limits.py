@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -36,6 +37,7 @@ class Limits:
     max_tokens: int = 5_000
     max_document_bytes: int = 256 * 1024
     max_comparisons: int = 10_000
+    max_variable_values: int = 10_000
     max_cost: int = 500_000
 
 
@@ -103,6 +105,29 @@ def check_text(text: str, limits: Limits) -> None:
             )
 
 
+def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
+    """Refuse variables that are too many values to be read; elements of lists and objects count.
+
+    Raises:
+        LimitError: They are.
+    """
+    left = limits.max_variable_values
+    containers: list[Any] = [variables]
+    while containers:
+        container = containers.pop()
+        left -= len(container)
+        if left < 0:
+            maximum = limits.max_variable_values
+            raise LimitError(
+                "number of values in the variables",
+                f"over {maximum}",
+                "max_variable_values",
+                maximum,
+            )
+        values = container.values() if isinstance(container, dict) else container
+        containers += [value for value in values if isinstance(value, dict | list)]
+
+
 def check_extent(extent: Extent, limits: Limits) -> None:
     """Refuse an operation that is too much in one respect.
 
@@ -118,6 +143,16 @@ def check_extent(extent: Extent, limits: Limits) -> None:
         maximum = getattr(limits, setting)
         if value > maximum:
             raise LimitError(name, shown(value), setting, maximum)
+
+
+def check_cost(cost: int, limits: Limits) -> None:
+    """Refuse an operation that could return too much.
+
+    Raises:
+        LimitError: It could.
+    """
+    if cost > limits.max_cost:
+        raise LimitError("cost of the operation", shown(cost), "max_cost", limits.max_cost)
 
 
 def shown(count: int) -> str:

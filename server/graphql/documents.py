@@ -20,7 +20,15 @@ from graphql import (
 
 from schema.cost import field_costs
 from schema.costing import Coster
-from schema.limits import LimitError, Limits, check_extent, check_text, extents, shown
+from schema.limits import (
+    LimitError,
+    Limits,
+    check_cost,
+    check_extent,
+    check_text,
+    check_variables,
+    extents,
+)
 from schema.validation import InvalidDocumentError, check_valid
 from server.graphql.errors import Code, RequestError
 from server.graphql.request import ProtocolError
@@ -57,17 +65,19 @@ class Document:
         return found
 
     def check_cost(
-        self, operation: OperationDefinitionNode, variables: Mapping[str, Any], maximum: int
+        self, operation: OperationDefinitionNode, variables: Mapping[str, Any], limits: Limits
     ) -> int:
-        """Return the cost of an operation.
+        """Return the cost of an operation with these variables.
 
         Raises:
-            RequestError: It is too high.
+            RequestError: It is too high, or the variables are too many values.
         """
-        cost = self.coster.cost(operation, variables)
-        if cost > maximum:
-            error = LimitError("cost of the operation", shown(cost), "max_cost", maximum)
-            raise RequestError.of(Code.QUERY_TOO_COMPLEX, error)
+        try:
+            check_variables(variables, limits)
+            cost = self.coster.cost(operation, variables)
+            check_cost(cost, limits)
+        except LimitError as error:
+            raise RequestError.of(Code.QUERY_TOO_COMPLEX, error) from None
         return cost
 
 

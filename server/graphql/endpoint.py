@@ -49,7 +49,8 @@ class GraphQLEndpoint:
         self._settings = settings
         self._execute = EXECUTORS[settings.executor]
         limits = {name: getattr(settings, name) for name in Limits.__dataclass_fields__}
-        self._documents = Documents(schema, Limits(**limits))
+        self._limits = Limits(**limits)
+        self._documents = Documents(schema, self._limits)
         manifest = settings.trusted_documents
         self._persisted = Persisted(
             read_manifest(manifest) if manifest else None, only_trusted=settings.only_trusted
@@ -159,7 +160,7 @@ class GraphQLEndpoint:
             chosen.name.value if chosen.name else None,
             asked.variables,
             hide_suggestions=not asking.may_introspect,
-            cost=document.check_cost(chosen, asked.variables or {}, self._settings.max_cost),
+            cost=document.check_cost(chosen, asked.variables or {}, self._limits),
             trace=Trace() if explained else None,
         )
 

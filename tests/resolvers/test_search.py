@@ -214,3 +214,11 @@ async def test_the_message_for_graphql_is_one_sentence_with_all_faults() -> None
         '`q` is not understood: "a" is not a valid query param; "b" is not a valid query param.'
     )
     assert raised.value.code == "BAD_USER_INPUT"
+
+
+async def test_a_text_that_is_too_long_is_refused_before_it_is_read() -> None:
+    longest = "model:" + "a" * 9_994
+    assert (await search.criteria(longest, SESSIONS, find_user)).models == ("a" * 9_994,)
+    said = [("q", "Query must not be longer than 10000 characters")]
+    assert await validations(longest + "a") == said
+    assert await validations(":" * 1_000_000) == said

@@ -13,7 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.build import graphql_core, schema
-from schema.limits import COUNT_MAX, Extent, LimitError, Limits, check_extent, check_text, extents
+from schema.limits import (
+    COUNT_MAX,
+    Extent,
+    LimitError,
+    Limits,
+    check_extent,
+    check_text,
+    check_variables,
+    extents,
+)
 from schema.validation import InvalidDocumentError, check_valid
 
 # A busy machine is no reason to fail.
@@ -173,6 +182,32 @@ def test_a_long_document_is_refused_by_its_bytes() -> None:
     check_text("é" * 5, limits)
     with pytest.raises(LimitError, match=r"12 bytes; at most 10 .*AIBRIDGE_MAX_DOCUMENT_BYTES"):
         check_text("é" * 6, limits)
+
+
+def values_in(value: object) -> int:
+    """Count everything below a JSON value."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(1 + values_in(each) for each in inside)
+
+
+json_values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=20,
+)
+
+
+@patient
+@given(st.dictionaries(st.text(max_size=3), json_values), st.integers(0, 12))
+def test_variables_are_refused_exactly_above_the_limit(
+    variables: dict[str, object], maximum: int
+) -> None:
+    limits = Limits(max_variable_values=maximum)
+    if values_in(variables) > maximum:
+        with pytest.raises(LimitError, match=r"over \d+; .*AIBRIDGE_MAX_VARIABLE_VALUES"):
+            check_variables(variables, limits)
+    else:
+        check_variables(variables, limits)
 
 
 # Documents that keep within the token limit and make validation work as hard as it can.

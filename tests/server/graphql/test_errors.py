@@ -78,6 +78,26 @@ async def test_the_cost_is_told_where_it_is_asked_for_and_refused_above_its_limi
     )
 
 
+async def test_variables_of_too_many_values_are_refused(shared_database_url: str) -> None:
+    body = {
+        "query": "query ($i: [ID!]!) { nodes(ids: $i) { id } }",
+        "variables": {"i": ["x"] * 100},
+    }
+    schema = graphql_core(real_schema)
+    async with serving(shared_database_url, schema, max_variable_values=100) as client:
+        refused = (await client.post("/graphql", json=body)).json()
+    assert refused["errors"] == [
+        {
+            "message": (
+                "The number of values in the variables is over 100; at most 100 is allowed "
+                "(setting AIBRIDGE_MAX_VARIABLE_VALUES)."
+            ),
+            "extensions": {"code": "QUERY_TOO_COMPLEX"},
+        }
+    ]
+    assert "data" not in refused
+
+
 async def test_suggestions_are_for_those_who_may_introspect(shared_database_url: str) -> None:
     typo, asked = {"query": "{ thin { name } }"}, {"query": "{ __schema { queryType { name } } }"}
     async with serving(shared_database_url) as client:
