@@ -42,6 +42,9 @@ class Asker:
     async def ask(self) -> httpx.Response:
         return await self._client.post("/graphql", json={"query": QUERY})
 
+    async def ask_rest(self) -> httpx.Response:
+        return await self._client.get("/api/v2/aibridge/sessions")
+
     async def status(self, path: str) -> int:
         return (await self._client.get(path)).status_code
 
@@ -64,7 +67,10 @@ def assert_unavailable(response: httpx.Response) -> None:
     assert response.status_code == 503, response.text
     assert int(response.headers["retry-after"]) > 0
     body: dict[str, Any] = response.json()
-    assert {error["extensions"]["code"] for error in body["errors"]} == {"SERVICE_UNAVAILABLE"}
+    if response.request.url.path == "/graphql":
+        assert {error["extensions"]["code"] for error in body["errors"]} == {"SERVICE_UNAVAILABLE"}
+    else:
+        assert set(body) == {"message"}
     assert "asyncpg" not in response.text
     assert "postgres" not in response.text.lower()
 
@@ -171,12 +177,17 @@ async def test_a_slow_database_is_a_timeout_and_heals(asker: Asker, database: Cl
 async def test_more_than_the_pool_wait_a_bounded_time(asker: Asker, database: Cluster) -> None:
     async with locked(database):
         started = time.monotonic()
-        responses = await asyncio.gather(*(asker.ask() for _ in range(4 * POOL)))
+        asks = [ask() for _ in range(2 * POOL) for ask in (asker.ask, asker.ask_rest)]
+        responses = await asyncio.gather(*asks)
         waited = time.monotonic() - started
     refused = [response for response in responses if response.status_code == 503]
     for response in refused:
         assert_unavailable(response)
     assert len(refused) >= 2 * POOL
+    assert {response.request.url.path for response in refused} == {
+        "/graphql",
+        "/api/v2/aibridge/sessions",
+    }
     assert {response.status_code for response in responses} <= {503, 504}
     # The pool's wait, the operation's time, and what a busy machine needs.
     assert waited < 1 + 3 + 10
