@@ -67,17 +67,18 @@ class CodeGenerator:
         """
         code = _Code(dict(self._names), self._scalars)
         regions = [region for level in Plan(root, "").levels() for region in level]
+        sources = []
         for region in regions:
             code.build(region, is_root=region is root)
             if region.stops:
                 code.gather(region, is_root=region is root)
-        source = code.text()
-        exec(compile(source, "<plan>", "exec"), code.names)  # noqa: S102
-        for region in regions:
+            # Piece by piece: the compiler lets no other thread run.
+            sources.append(code.taken())
+            exec(compile(sources[-1], "<plan>", "exec"), code.names)  # noqa: S102
             region.build = code.names[f"build_{region.name}"]
             if region.stops:
                 region.gather = code.names[f"gather_{region.name}"]
-        return Plan(root, source)
+        return Plan(root, "".join(sources))
 
 
 class _Code:
@@ -92,8 +93,11 @@ class _Code:
         self._count = 0
         self._next: dict[Field, str] = {}
 
-    def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+    def taken(self) -> str:
+        """Return what was written since it was last taken."""
+        text = "\n".join(self._lines) + "\n"
+        self._lines.clear()
+        return text
 
     # What is written
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -31,6 +33,8 @@ _PLANS_OF_AN_OPERATION = 16
 _MAX_VARIABLE_ERRORS = 50
 
 _NO_VARIABLES = VariableValues({}, {})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Engine:
         self._on_plan = on_plan
         self._fallback = fallback or self._graphql_core
         self._operations: OrderedDict[tuple[int, str | None], _Prepared] = OrderedDict()
+        # More threads would take turns on one interpreter, and the event loop with them.
+        self._aside = ThreadPoolExecutor(1, "plans")
 
     def execute(
         self, request: Request, context: Any = None, trace: Trace | None = None
@@ -112,6 +118,29 @@ class Engine:
         if self._on_plan is not None:
             self._on_plan(context, plan)
         return Execution(self._frame, plan, variables, context, trace).run(None)
+
+    async def prepare(self, request: Request) -> None:
+        """Plan a valid operation in a thread, if it is not planned: `execute` finds the plan.
+
+        Compiling a large plan takes a while, in which others would have to wait.
+        """
+        document, name = request.document, request.operation_name
+        prepared = self._known(document, name)
+        if prepared is None:
+            prepared = self._keep(await self._in_thread(_Prepared, document, name), name)
+        operation = prepared.operation
+        if isinstance(operation, UncoveredError):
+            return
+        try:
+            variables = self._coerced(operation, request) if operation.conditions else _NO_VARIABLES
+        except InvalidVariablesError:
+            return
+        if not prepared.has_plan(operation, variables):
+            plan = await self._in_thread(_made, operation, variables, self._plan)
+            prepared.keep(operation, variables, plan)
+
+    async def _in_thread(self, make: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._aside, make, *arguments)
 
     def plan(self, request: Request) -> Plan:
         """Return the plan of a valid operation, as `planned` does."""
@@ -134,14 +163,19 @@ class Engine:
         return plan, variables
 
     def _prepared(self, document: DocumentNode, name: str | None) -> _Prepared:
+        return self._known(document, name) or self._keep(_Prepared(document, name), name)
+
+    def _known(self, document: DocumentNode, name: str | None) -> _Prepared | None:
         key = (id(document), name)
         prepared = self._operations.get(key)
-        if prepared is None:
-            prepared = self._operations[key] = _Prepared(document, name)
-            if len(self._operations) > self._frame.limits.operations:
-                self._operations.popitem(last=False)
-        else:
+        if prepared is not None:
             self._operations.move_to_end(key)
+        return prepared
+
+    def _keep(self, prepared: _Prepared, name: str | None) -> _Prepared:
+        self._operations[id(prepared.document), name] = prepared
+        if len(self._operations) > self._frame.limits.operations:
+            self._operations.popitem(last=False)
         return prepared
 
     def _coerced(self, operation: Operation, request: Request) -> VariableValues:
@@ -175,6 +209,19 @@ class Engine:
         )
 
 
+_Make: TypeAlias = Callable[[Operation, VariableValues], Plan]
+
+
+def _made(operation: Operation, variables: VariableValues, make: _Make) -> Plan | UncoveredError:
+    try:
+        return make(operation, variables)
+    except UncoveredError as error:
+        return error
+    except GraphQLError as error:
+        # A condition has no value: graphql-core puts the error where it belongs.
+        return UncoveredError(error.message)
+
+
 class _Prepared:
     """An operation and its plans, one for each set of values of its conditions.
 
@@ -196,20 +243,27 @@ class _Prepared:
         self,
         operation: Operation,
         variables: VariableValues,
-        make: Callable[[Operation, VariableValues], Plan],
+        make: _Make,
     ) -> Plan | UncoveredError:
         """Return the plan for these values, made now if it is the first time."""
-        conditions = tuple(variables.coerced.get(name) for name in operation.conditions)
-        plan = self._plans.get(conditions)
+        plan = self._plans.get(_conditions(operation, variables))
         if plan is None:
-            try:
-                plan = make(operation, variables)
-            except UncoveredError as error:
-                plan = error
-            except GraphQLError as error:
-                # A condition has no value: graphql-core puts the error where it belongs.
-                plan = UncoveredError(error.message)
-            if len(self._plans) >= _PLANS_OF_AN_OPERATION:
-                self._plans.clear()
-            self._plans[conditions] = plan
+            plan = _made(operation, variables, make)
+            self.keep(operation, variables, plan)
         return plan
+
+    def has_plan(self, operation: Operation, variables: VariableValues) -> bool:
+        """Say whether the plan for these values was made."""
+        return _conditions(operation, variables) in self._plans
+
+    def keep(
+        self, operation: Operation, variables: VariableValues, plan: Plan | UncoveredError
+    ) -> None:
+        """Keep the plan for these values."""
+        if len(self._plans) >= _PLANS_OF_AN_OPERATION:
+            self._plans.clear()
+        self._plans[_conditions(operation, variables)] = plan
+
+
+def _conditions(operation: Operation, variables: VariableValues) -> tuple[Any, ...]:
+    return tuple(variables.coerced.get(name) for name in operation.conditions)

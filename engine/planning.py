@@ -37,7 +37,7 @@ from engine.plan import Field, Region, Selection
 from engine.spec import Column, JsonBatch, Read, spec_of
 
 # A field of an abstract type is planned once for each possible type, so plans may be much larger
-# than documents. One of this size takes about a tenth of a second to compile.
+# than documents. One of this size takes some tenths of a second to compile.
 _MAX_FIELDS = 5_000
 
 _CONDITIONS = frozenset({"skip", "include"})

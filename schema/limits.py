@@ -59,6 +59,7 @@ class Extent:
         depth: Levels of fields.
         aliases: Fields that are renamed.
         fields: Fields of the outermost level.
+        all_fields: Fields of all levels.
         directives: Directives anywhere.
         introspects: Whether the schema is asked for.
     """
@@ -66,6 +67,7 @@ class Extent:
     depth: int = 0
     aliases: int = 0
     fields: int = 0
+    all_fields: int = 0
     directives: int = 0
     introspects: bool = False
 
@@ -73,6 +75,7 @@ class Extent:
         """Count in a fragment that is spread below `depth` levels of fields."""
         self.depth = min(max(self.depth, depth + other.depth), COUNT_MAX)
         self.aliases = min(self.aliases + other.aliases, COUNT_MAX)
+        self.all_fields = min(self.all_fields + other.all_fields, COUNT_MAX)
         self.directives = min(self.directives + other.directives, COUNT_MAX)
         self.introspects |= other.introspects
         if depth == 0:
@@ -238,4 +241,5 @@ def _count_field(extent: Extent, node: FieldNode, depth: int) -> None:
     extent.depth = max(extent.depth, depth + 1)
     extent.aliases += node.alias is not None
     extent.fields += depth == 0
+    extent.all_fields += 1
     extent.introspects |= node.name.value in _INTROSPECTION

@@ -30,9 +30,7 @@ def _by_ids() -> Statement:
     )
 
 
-async def ids_by_names(
-    db: Snapshot, reader: UUID | None, names: Sequence[str]
-) -> dict[str, UUID]:
+async def ids_by_names(db: Snapshot, reader: UUID | None, names: Sequence[str]) -> dict[str, UUID]:
     """Return the ids of the users with these names in any case, by lower-case name.
 
     Deleted users are not found by name. A reader finds nobody but themself.

@@ -37,16 +37,25 @@ from server.graphql.request import ProtocolError
 # thread, so that other requests are not held up.
 _INLINE_CHARACTERS = 4_000
 
+# Operations of up to so many fields are planned in about ten milliseconds. Fragments make large
+# ones of short documents.
+_INLINE_FIELDS = 150
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A valid document and its operations by name."""
+    """A valid document and its operations by name.
+
+    Attributes:
+        is_large: Whether an operation has so many fields that planning it holds others up.
+    """
 
     id: str
     ast: DocumentNode
     coster: Coster
     operations: Mapping[str | None, OperationDefinitionNode]
     introspects: bool
+    is_large: bool
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Choose the operation to run.
@@ -162,6 +171,7 @@ class Documents:
             coster=Coster(self._schema, self._costs, ast),
             operations={node.name.value if node.name else None: node for node, _ in measured},
             introspects=any(extent.introspects for _, extent in measured),
+            is_large=any(extent.all_fields > _INLINE_FIELDS for _, extent in measured),
         )
 
     def _parsed(self, text: str) -> DocumentNode:

@@ -63,8 +63,24 @@ def compiled(
     request = Request(
         operation.document.ast, operation.variables, operation.name, operation.hide_suggestions
     )
-    if operation.trace is not None:
-        return explain.execute(request, context, operation.trace)
+    if operation.document.is_large:
+        return _planned_aside(request, context, operation.trace)
+    return _run(request, context, operation.trace)
+
+
+async def _planned_aside(
+    request: Request, context: Context, trace: Trace | None
+) -> ExecutionResult:
+    await engine.prepare(request)
+    result = _run(request, context, trace)
+    return result if isinstance(result, ExecutionResult) else await result
+
+
+def _run(
+    request: Request, context: Context, trace: Trace | None
+) -> ExecutionResult | Awaitable[ExecutionResult]:
+    if trace is not None:
+        return explain.execute(request, context, trace)
     return engine.execute(request, context)
 
 

@@ -136,6 +136,22 @@ def test_a_plan_is_made_for_each_set_of_conditions_and_no_other_variable() -> No
     assert "version" not in plan(False, 1).source
 
 
+async def test_a_plan_that_was_prepared_is_the_one_that_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = engine()
+    document = parse("query ($on: Boolean!) { version @include(if: $on) motto }")
+    for on in (True, False):
+        await ours.prepare(Request(document, {"on": on}))
+    monkeypatch.setattr(ours, "_plan", None)
+    assert "version" in ours.plan(Request(document, {"on": True})).source
+    assert "version" not in ours.plan(Request(document, {"on": False})).source
+    # What is known is not prepared again, and what can't be planned is left to `execute`.
+    await ours.prepare(Request(document, {"on": True}))
+    await ours.prepare(Request(document, {"on": "wrong"}))
+    await ours.prepare(Request(parse("query A { version } query B { version }")))
+
+
 def test_plans_are_bounded() -> None:
     ours = engine(limits=Limits(operations=2))
     documents: list[DocumentNode] = [parse("{ version }") for _ in range(3)]

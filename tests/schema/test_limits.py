@@ -81,9 +81,9 @@ def documents(draw: st.DrawFn) -> tuple[list[Selection], list[list[Selection]]]:
 
 def naive(
     found: list[Selection], fragments: list[list[Selection]], depth: int = 0
-) -> tuple[int, int, int, int, bool]:
-    """Count by expanding everything: depth, aliases, root fields, directives, introspection."""
-    deepest, aliases, fields, directives, introspects = depth, 0, 0, 0, False
+) -> tuple[int, int, int, int, int, bool]:
+    """Count by expanding everything: depth, aliases, fields, directives, introspection."""
+    deepest, aliases, fields, everywhere, directives, introspects = depth, 0, 0, 0, 0, False
     for selection in found:
         directives += selection.directive
         below, level = selection.below, depth
@@ -93,14 +93,16 @@ def naive(
             level = depth + 1
             aliases += selection.alias
             fields += depth == 0
+            everywhere += 1
             introspects |= selection.name == "__schema"
         inner = naive(below, fragments, level)
         deepest = max(deepest, level, inner[0])
         aliases += inner[1]
         fields += inner[2]
-        directives += inner[3]
-        introspects |= inner[4]
-    return deepest, aliases, fields, directives, introspects
+        everywhere += inner[3]
+        directives += inner[4]
+        introspects |= inner[5]
+    return deepest, aliases, fields, everywhere, directives, introspects
 
 
 @patient
@@ -122,8 +124,8 @@ def test_counts_are_those_of_the_expanded_operation(
 def test_a_refusal_comes_exactly_above_the_limit(
     document: tuple[list[Selection], list[list[Selection]]], maximum: int
 ) -> None:
-    depth, aliases, fields, directives, introspects = naive(*document)
-    extent = Extent(depth, aliases, fields, directives, introspects)
+    depth, aliases, fields, everywhere, directives, introspects = naive(*document)
+    extent = Extent(depth, aliases, fields, everywhere, directives, introspects)
     limits = Limits(maximum, maximum, maximum, maximum)
     if max(depth, aliases, fields, directives) > maximum:
         with pytest.raises(LimitError, match=rf"at most {maximum} .*AIBRIDGE_MAX_"):
