@@ -176,6 +176,13 @@ NAMED = {
       found: sessions(filter: {sessionIds: [$of]}) { totalCount nodes { id } } }""",
     "model": """query ($of: String!) {
       found: interceptions(filter: {models: [$of]}) { totalCount nodes { id } } }""",
+    "model of a session": """query ($of: String!) {
+      found: sessions(filter: {models: [$of]}) { totalCount nodes { id } } }""",
+    "client of a session": """query ($of: String!) {
+      found: sessions(filter: {clients: [$of]}, orderBy: LAST_ACTIVE_AT_DESC) {
+        totalCount nodes { id } } }""",
+    "q of a session": """query ($of: String!) {
+      found: sessions(q: $of) { totalCount nodes { id } } }""",
     "tool": """query ($of: String!) {
       found: toolUsages(filter: {tools: [$of]}) { totalCount nodes { id } } }""",
     "prompt": """query ($of: String!) {
@@ -202,6 +209,8 @@ def _of_ben_and_nobody(name: str, world: World) -> list[tuple[str, str]]:
             ids.append((f"User:{world.ben}", f"User:{NOBODY}"))
             ids.append((f"Session:{world.ben}:shared", f"Session:{NOBODY}:shared"))
             return [(_global_id(ben), _global_id(nobody)) for ben, nobody in ids]
+        case "q of a session":
+            return [(f"{key}:{SECRET}", f'{key}:"of nobody"') for key in ("model", "provider")]
         case _:
             return [(SECRET, "of nobody")]
 

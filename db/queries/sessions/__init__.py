@@ -34,7 +34,7 @@ async def page(
     filter_ = await prompt_search.planned(db, filter_)
     if not await db.has_rollup():
         return await plain.page(db, reader, filter_, window, order, unread)
-    plan = await plan_of(db, filter_)
+    plan = await plan_of(db, reader, filter_)
     if plan.is_empty:
         return []
     return await rollup.page(db, reader, filter_, window, Listing(plan, order), unread)
@@ -45,7 +45,7 @@ async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
     filter_ = await prompt_search.planned(db, filter_, for_count=True)
     if not await db.has_rollup():
         return await plain.count(db, reader, filter_)
-    plan = await plan_of(db, filter_, for_count=True)
+    plan = await plan_of(db, reader, filter_, for_count=True)
     return 0 if plan.is_empty else await counts.of_all(db, reader, filter_, plan)
 
 

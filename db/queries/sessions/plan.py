@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -21,7 +22,7 @@ from db.database import Snapshot
 from db.filters import Filter, Shape
 from db.models import kinds as _kinds
 from db.models import session_counts, tool_usages
-from db.queries import columns, prompt_search
+from db.queries import columns, prompt_search, scope
 from db.statement import Statement
 
 # Criteria that the rollup has columns for, and those that its kinds decide.
@@ -85,14 +86,20 @@ class Listing(NamedTuple):
     order: Order = NEWEST
 
 
-async def plan_of(db: Snapshot, filter_: Filter, *, for_count: bool = False) -> Plan:
-    """Decide how the sessions that pass are found; takes a short statement for some filters."""
+async def plan_of(
+    db: Snapshot, reader: UUID | None, filter_: Filter, *, for_count: bool = False
+) -> Plan:
+    """Decide how the sessions that pass are found; takes a short statement for some filters.
+
+    Of a reader the kinds are those of their own sessions, so that the number of statements does not
+    tell whether somebody else's are of a kind.
+    """
     shape = filter_.shape()
-    parameters = filter_.parameters()
+    parameters = filter_.parameters() | scope.parameters(reader)
     kinds, is_rare = None, False
     if any(names & OF_KINDS for names in shape):
         wanted = tuple(names & OF_KINDS for names in shape)
-        ((ids, number),) = await db.fetch(_kinds_of(wanted), parameters)
+        ((ids, number),) = await db.fetch(_kinds_of(wanted, reader is not None), parameters)
         kinds, is_rare = tuple(ids), number <= _RARE
     # A count wants all of them, so beginning with the interceptions is never the longer way.
     from_hits = for_count or (kinds != () and await _few_are_meant(db, filter_))
@@ -114,14 +121,17 @@ async def _few_are_meant(db: Snapshot, filter_: Filter) -> bool:
 
 
 @cache
-def _kinds_of(shape: tuple[Shape, ...]) -> Statement:
+def _kinds_of(shape: tuple[Shape, ...], scoped: bool) -> Statement:
     """Return the kinds that pass, and how many sessions have any of them."""
     table, counted = _kinds.alias(), session_counts.alias()
+    own = counted.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid) if scoped else sa.true()
     ids = sa.select(table.c.id).where(*filters.of_interceptions(shape, table))
+    if scoped:
+        ids = ids.where(table.c.id.in_(sa.select(sa.func.unnest(counted.c.kinds)).where(own)))
     wanted = sa.select(sa.func.array(ids.order_by(table.c.id).scalar_subquery()).label("ids")).cte()
     number = (
         sa.select(sa.func.coalesce(sa.func.sum(counted.c.sessions), 0))
-        .where(counted.c.kinds.overlap(sa.select(wanted.c.ids).scalar_subquery()))
+        .where(counted.c.kinds.overlap(sa.select(wanted.c.ids).scalar_subquery()), own)
         .scalar_subquery()
     )
     return Statement.of(sa.select(wanted.c.ids, number))
