@@ -37,7 +37,7 @@ class Limits:
     max_tokens: int = 5_000
     max_document_bytes: int = 256 * 1024
     max_comparisons: int = 10_000
-    max_variable_values: int = 10_000
+    max_variable_values: int = 5_000
     max_cost: int = 500_000
 
 

@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         10_000, ge=1, description="The most comparisons between fields of one name in a document."
     )
     max_variable_values: int = Field(
-        10_000, ge=1, description="The most values in the variables, elements of lists included."
+        5_000, ge=1, description="The most values in the variables, elements of lists included."
     )
     max_depth: int = Field(15, ge=1, description="The most levels of fields of an operation.")
     max_aliases: int = Field(100, ge=0, description="The most aliases of an operation.")

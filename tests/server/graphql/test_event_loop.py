@@ -152,14 +152,14 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "query": "query ($b: Boolean!) " + _large_plan("b: id @skip(if: $b)"),
         "variables": {"b": True},
     },
-    "ids": {"query": IDS, "variables": {"i": ["x"] * 9_999}},
+    "ids": {"query": IDS, "variables": {"i": ["x"] * 4_999}},
     "more ids": {"query": IDS, "variables": {"i": [1] * 240_000}},
-    "wrong ids": {"query": IDS, "variables": {"i": [{}] * 9_999}},
+    "wrong ids": {"query": IDS, "variables": {"i": [{}] * 4_999}},
     "values of a filter": {
-        "query": FILTER, "variables": {"f": {"models": [f"m{n}" for n in range(9_990)]}},
+        "query": FILTER, "variables": {"f": {"models": [f"m{n}" for n in range(4_990)]}},
     },
     "unknown keys of a filter": {
-        "query": FILTER, "variables": {"f": {f"models{n}": 1 for n in range(9_990)}},
+        "query": FILTER, "variables": {"f": {f"models{n}": 1 for n in range(4_990)}},
     },
     "unknown variables": {
         "query": FILTER, "variables": {f"v{n}": 1 for n in range(50_000)},
