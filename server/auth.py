@@ -10,6 +10,7 @@ from db.queries.credentials import CredentialRow
 from resolvers.errors import UnauthenticatedError
 from resolvers.principal import Principal
 from server import logs, tokens
+from server.heads import cookies_of, headers_of
 from server.times import rfc3339
 
 # The name of the cookie and of the query parameter; the header is this with dashes.
@@ -48,12 +49,13 @@ async def authenticate(connection: HTTPConnection) -> Principal:
 
 def find_token(connection: HTTPConnection) -> str:
     """Return the first token that the request carries, empty where there is none."""
-    scheme_and_token = connection.headers.get("authorization", "")
+    headers = headers_of(connection)
+    scheme_and_token = headers.get("authorization", "")
     bearer = scheme_and_token[: len(_BEARER)].lower() == _BEARER
     return (
-        connection.cookies.get(TOKEN_NAME)
-        or connection.query_params.get(TOKEN_NAME)
-        or connection.headers.get(TOKEN_HEADER)
+        cookies_of(connection, headers).get(TOKEN_NAME)
+        or (connection.scope["query_string"] and connection.query_params.get(TOKEN_NAME))
+        or headers.get(TOKEN_HEADER)
         or (scheme_and_token[len(_BEARER) :].strip() if bearer else "")
     )
 

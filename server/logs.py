@@ -57,7 +57,9 @@ class RequestLog:
 def of(connection: HTTPConnection) -> RequestLog:
     """Return the log of this request, to be filled."""
     state: dict[str, Any] = connection.scope.setdefault("state", {})
-    log: RequestLog = state.setdefault("log", RequestLog())
+    log: RequestLog | None = state.get("log")
+    if log is None:
+        log = state["log"] = RequestLog()
     return log
 
 

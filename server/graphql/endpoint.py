@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any
 
@@ -28,6 +29,7 @@ from server.graphql.execution import EXECUTORS, Operation
 from server.graphql.persisted import Persisted, read_manifest
 from server.graphql.request import GraphQLRequest, ProtocolError, from_post, from_query_string
 from server.graphql.response import Answer
+from server.heads import headers_of
 from server.settings import Settings
 from server.waiting import CLIENT_GONE, ClientGoneError, within
 
@@ -59,26 +61,29 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        accept = request.headers.get("accept", "")
+        headers = headers_of(request)
+        accept = headers.get("accept", "")
         if request.method == "GET" and media.prefers_html(accept):
             await self._page(request)(scope, receive, send)
             return
         media_type = media.answer_type(accept)
         try:
-            answer = await self._answer(request, media_type)
+            answer = await self._answer(request, headers, media_type)
         except UnauthenticatedError as error:
             await unauthenticated(error)(scope, receive, send)
             return
-        encodings = request.headers.get("accept-encoding", "")
+        encodings = headers.get("accept-encoding", "")
         await response.send_answer(answer, media_type or "json", encodings, send)
 
-    async def _answer(self, request: Request, media_type: media.MediaType | None) -> Answer:
+    async def _answer(
+        self, request: Request, headers: Mapping[str, str], media_type: media.MediaType | None
+    ) -> Answer:
         profile = self._settings.http_profile
         try:
-            self._check(request, media_type)
+            self._check(request, headers, media_type)
             principal = await authenticate(request)
-            asked = await self._read(request)
-            return await self._operate(request, principal, asked)
+            asked = await self._read(request, headers)
+            return await self._operate(request, headers, principal, asked)
         except ProtocolError as error:
             return response.of_protocol_error(error, profile)
         except RequestError as error:
@@ -102,7 +107,9 @@ class GraphQLEndpoint:
         retry = RETRY_AFTER if known.code == Code.SERVICE_UNAVAILABLE else {}
         return Answer(known.status, {"errors": [errors.entry(known.code, known)]}, retry)
 
-    def _check(self, request: Request, media_type: media.MediaType | None) -> None:
+    def _check(
+        self, request: Request, headers: Mapping[str, str], media_type: media.MediaType | None
+    ) -> None:
         """Refuse what needs no reading to be refused."""
         if request.method not in {"GET", "POST"}:
             raise ProtocolError(
@@ -112,26 +119,31 @@ class GraphQLEndpoint:
             raise ProtocolError(
                 406, "Answers are application/graphql-response+json or application/json."
             )
-        if is_forged(request, self._settings.trusted_origins):
+        if is_forged(request, headers, self._settings.trusted_origins):
             raise ProtocolError(
                 403,
                 "A request from another site must not use the cookie; send the token in a header.",
                 code=Code.FORBIDDEN,
             )
 
-    async def _read(self, request: Request) -> GraphQLRequest:
+    async def _read(self, request: Request, headers: Mapping[str, str]) -> GraphQLRequest:
         if request.method == "GET":
             return from_query_string(request.scope["query_string"])
-        return await from_post(request.headers, request.receive, self._settings.max_body_bytes)
+        return await from_post(headers, request.receive, self._settings.max_body_bytes)
 
     async def _operate(
-        self, request: Request, principal: Principal, asked: GraphQLRequest
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        principal: Principal,
+        asked: GraphQLRequest,
     ) -> Answer:
-        operation = await self._prepared(request, principal, asked)
+        explain = headers.get(_EXPLAIN_HEADER) == "1"
+        operation = await self._prepared(request, principal, asked, explain=explain)
         log = logs.of(request)
         log.operation = operation.name
         extensions: dict[str, Any] = {}
-        if request.headers.get(_COST_HEADER) == "1":
+        if headers.get(_COST_HEADER) == "1":
             maximum = self._settings.max_cost
             extensions["cost"] = {"requested": operation.cost, "maximum": maximum}
         async with context.operation(request.app, principal) as opened:
@@ -144,7 +156,7 @@ class GraphQLEndpoint:
         return response.of_result(result.data, entries, extensions, self._settings.http_profile)
 
     async def _prepared(
-        self, request: Request, principal: Principal, asked: GraphQLRequest
+        self, request: Request, principal: Principal, asked: GraphQLRequest, *, explain: bool
     ) -> Operation:
         """Find what is asked for, and refuse what may not or can't be run."""
         asking = Asking(self._may_introspect(principal), by_get=request.method == "GET")
@@ -154,14 +166,13 @@ class GraphQLEndpoint:
         if asking.by_get and not is_query(chosen):
             raise only_queries_by_get()
         self._persisted.learn(asked)
-        explained = asking.may_introspect and request.headers.get(_EXPLAIN_HEADER) == "1"
         return Operation(
             document,
             chosen.name.value if chosen.name else None,
             asked.variables,
             hide_suggestions=not asking.may_introspect,
             cost=document.check_cost(chosen, asked.variables or {}, self._limits),
-            trace=Trace() if explained else None,
+            trace=Trace() if explain and asking.may_introspect else None,
         )
 
     async def _executed(

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.types import Receive
 
 # The four parameters, and the identifier of a persisted document.
@@ -58,7 +57,7 @@ class ProtocolError(Exception):
         self.headers = headers or {}
 
 
-async def from_post(headers: Headers, receive: Receive, max_bytes: int) -> GraphQLRequest:
+async def from_post(headers: Mapping[str, str], receive: Receive, max_bytes: int) -> GraphQLRequest:
     """Read a request from a JSON body."""
     _check_content_type(headers)
     body = await read_body(headers, receive, max_bytes)
@@ -95,7 +94,7 @@ def from_query_string(query_string: bytes) -> GraphQLRequest:
     return _checked(parameters)
 
 
-async def read_body(headers: Headers, receive: Receive, max_bytes: int) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive, max_bytes: int) -> bytes:
     """Read the whole body, but never more than `max_bytes` of it."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
@@ -125,7 +124,7 @@ def _too_large(max_bytes: int) -> ProtocolError:
     )
 
 
-def _check_content_type(headers: Headers) -> None:
+def _check_content_type(headers: Mapping[str, str]) -> None:
     media_type, *parameters = (
         part.strip().lower() for part in headers.get("content-type", "").split(";")
     )

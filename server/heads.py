@@ -1,0 +1,23 @@
+"""The head of a request, as quickly as a small operation needs it.
+
+Starlette's own mapping looks at all headers, one by one and in Python, each time one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import HTTPConnection
+
+
+def headers_of(connection: HTTPConnection) -> Mapping[str, str]:
+    """Return the headers by lower-case name; of one that came several times the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(connection.scope["headers"])
+    }
+
+
+def cookies_of(connection: HTTPConnection, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the cookies; most programs send none, and nothing is looked for."""
+    return connection.cookies if "cookie" in headers else {}
