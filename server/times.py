@@ -14,3 +14,13 @@ def rfc3339(value: datetime) -> str:
     # The database gives times in UTC, so that the conversion is mostly none.
     text = (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:-6]
     return (text.rstrip("0") if value.microsecond else text) + "Z"
+
+
+def moment(value: datetime) -> datetime | str:
+    """Return the same for `orjson` (with OPT_UTC_Z) to write, which is far quicker where it may.
+
+    >>> moment(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
+    '2026-01-02T03:04:05.12Z'
+    """
+    # It writes all six digits of a fraction, or none.
+    return value if value.microsecond % 10 or not value.microsecond else rfc3339(value)

@@ -18,7 +18,7 @@ from db.rows import (
     UserRow,
 )
 from resolvers.totals import TokenSummary
-from server.times import rfc3339
+from server.times import moment
 
 
 class JSONAnswer(Response):
@@ -35,7 +35,7 @@ class JSONAnswer(Response):
 
 def encoded(content: object) -> bytes:
     """Return the JSON text."""
-    return orjson.dumps(content, default=_plain)
+    return orjson.dumps(content, default=_plain, option=orjson.OPT_UTC_Z)
 
 
 def _plain(value: object) -> str:
@@ -72,8 +72,8 @@ def interception(
         "model": row.model,
         "client": row.client,
         "metadata": row.metadata,
-        "started_at": rfc3339(row.started_at),
-        "ended_at": rfc3339(row.ended_at),
+        "started_at": moment(row.started_at),
+        "ended_at": moment(row.ended_at),
         "token_usages": [token_usage(usage) for usage in tokens],
         "user_prompts": [user_prompt(prompt) for prompt in prompts],
         "tool_usages": [tool_usage(usage) for usage in tools],
@@ -88,7 +88,7 @@ def token_usage(row: TokenUsageRow) -> dict[str, Any]:
         "provider_response_id": row.provider_response_id,
         **tokens(row),
         "metadata": row.metadata,
-        "created_at": rfc3339(row.created_at),
+        "created_at": moment(row.created_at),
     }
 
 
@@ -117,7 +117,7 @@ def user_prompt(row: UserPromptRow) -> dict[str, Any]:
         "provider_response_id": row.provider_response_id,
         "prompt": row.prompt,
         "metadata": row.metadata,
-        "created_at": rfc3339(row.created_at),
+        "created_at": moment(row.created_at),
     }
 
 
@@ -133,7 +133,7 @@ def tool_usage(row: ToolUsageRow) -> dict[str, Any]:
         "injected": row.injected,
         "invocation_error": row.invocation_error or "",
         "metadata": row.metadata,
-        "created_at": rfc3339(row.created_at),
+        "created_at": moment(row.created_at),
     }
 
 
@@ -148,7 +148,7 @@ def tool_call(row: ToolUsageRow) -> dict[str, Any]:
         "injected": row.injected,
         "input": row.input,
         "metadata": row.metadata,
-        "created_at": rfc3339(row.created_at),
+        "created_at": moment(row.created_at),
     }
 
 

@@ -16,7 +16,7 @@ from server.rest.endpoint import Answer, Asked, Endpoint
 from server.rest.parameters import NIL, Parameters, int32_of, why_no_uuid
 from server.rest.refusals import RefusedError
 from server.rest.threads import Page, page_of
-from server.times import rfc3339
+from server.times import moment
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
@@ -104,11 +104,11 @@ async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, o
         **encoding.left_out_when_none(client=session.client),
         "metadata": session.metadata,
         **encoding.left_out_when_none(
-            page_started_at=page.started_at and rfc3339(page.started_at),
-            page_ended_at=page.ended_at and rfc3339(page.ended_at),
+            page_started_at=page.started_at and moment(page.started_at),
+            page_ended_at=page.ended_at and moment(page.ended_at),
         ),
-        "started_at": rfc3339(session.started_at),
-        "ended_at": rfc3339(session.ended_at),
+        "started_at": moment(session.started_at),
+        "ended_at": moment(session.ended_at),
         "token_usage_summary": encoding.token_summary(session.tokens, metadata),
         "threads": page.threads,
     }

@@ -18,7 +18,7 @@ from server.rest.endpoint import Answer, Asked, Endpoint
 from server.rest.lists import ListName
 from server.rest.parameters import checked_limit
 from server.rest.refusals import RefusedError
-from server.times import rfc3339
+from server.times import moment
 
 _NAME = ListName(cursor="after_session_id", search="session")
 
@@ -103,12 +103,12 @@ def _session(session: MatchingSession, initiator: UserRow, prompt: str | None) -
         "models": session.row.models,
         "client": session.row.client,
         "metadata": session.row.metadata,
-        "started_at": rfc3339(session.started_at),
-        "ended_at": rfc3339(session.ended_at),
+        "started_at": moment(session.started_at),
+        "ended_at": moment(session.ended_at),
         "threads": session.thread_count,
         "token_usage_summary": encoding.tokens(session.row.tokens),
         **encoding.left_out_when_none(last_prompt=prompt),
-        "last_active_at": rfc3339(
+        "last_active_at": moment(
             # Where there is no prompt, the start that is told above.
             session.row.last_active_at if session.row.last_prompt_id else session.started_at
         ),

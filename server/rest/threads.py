@@ -19,7 +19,7 @@ from resolvers import interceptions, threads, totals, usages
 from resolvers.context import Context
 from resolvers.totals import TokenSummary
 from server.rest import encoding
-from server.times import rfc3339
+from server.times import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def _thread(
         "provider": row.provider,
         "credential_kind": row.credential_kind,
         "credential_hint": row.shown_credential_hint,
-        "started_at": rfc3339(summary.started_at),
-        "ended_at": rfc3339(summary.ended_at),
+        "started_at": moment(summary.started_at),
+        "ended_at": moment(summary.ended_at),
         "token_usage": encoding.token_summary(tokens, metadata),
         "agentic_actions": actions,
     }
