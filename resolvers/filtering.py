@@ -18,6 +18,9 @@ C = TypeVar("C", bound=InterceptionCriteria | ToolUsageCriteria | UserPromptCrit
 
 _NO_CRITERIA = InterceptionCriteria()
 
+# Longer texts are nothing that a person looks for, and take PostgreSQL seconds to look for.
+_MAX_TEXT = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -65,12 +68,23 @@ async def with_initiator(ctx: Context, criteria: C, initiator: str | None) -> C:
     """Return the criteria with the initiator looked up.
 
     Raises:
-        BadUserInputError: The user does not exist or may not be known.
+        BadUserInputError: The user does not exist or may not be known, or a text to be found is
+            too long.
     """
+    _refuse_long_texts(criteria)
     if not initiator:
         return criteria
     user_id: UUID = await ctx.load(Ask(users.named, initiator))
     return replace(criteria, initiator_id=user_id)
+
+
+def _refuse_long_texts(criteria: C) -> None:
+    for name, field in (("prompt_contains", "promptContains"), ("input_contains", "inputContains")):
+        text = getattr(criteria, name, None)
+        if text is not None and len(text) > _MAX_TEXT:
+            raise BadUserInputError(
+                f"`{field}` must be at most {_MAX_TEXT} characters long, not {len(text)}."
+            )
 
 
 def searching(q: str | None) -> Wanted:

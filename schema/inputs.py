@@ -50,7 +50,8 @@ class InterceptionFilter:
     credential_kind: CredentialKind | None = _optional("Paid for by this kind of credential.")
     tools: list[str] | None = _optional("Made a call to one of these tools.")
     prompt_contains: str | None = _optional(
-        "Has a prompt that contains this text, in any case; `%` and `_` are ordinary characters."
+        "Has a prompt that contains this text, in any case; `%` and `_` are ordinary characters. "
+        "At most 10,000 characters."
     )
     started_after: datetime | None = _optional("Started then or later.")
     started_before: datetime | None = _optional("Started then or earlier.")

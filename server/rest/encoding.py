@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from db.rows import (
     UserRow,
 )
 from resolvers.totals import TokenSummary
-from server.times import moment
+from server.times import moment, rfc3339
 
 
 class JSONAnswer(Response):
@@ -35,13 +37,21 @@ class JSONAnswer(Response):
 
 def encoded(content: object) -> bytes:
     """Return the JSON text."""
-    return orjson.dumps(content, default=_plain, option=orjson.OPT_UTC_Z)
+    try:
+        return orjson.dumps(content, default=_plain, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        # A sum beyond 64 bits, which the standard library's slower encoder can write.
+        return json.dumps(
+            content, default=_plain, ensure_ascii=False, separators=(",", ":")
+        ).encode()
 
 
 def _plain(value: object) -> str:
-    """Return the driver's own kind of UUID as text."""
+    """Return as text what an encoder does not know: the driver's own kind of UUID, a time."""
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, datetime):
+        return rfc3339(value)
     raise TypeError(type(value).__name__)
 
 

@@ -131,3 +131,24 @@ async def test_values_begin_with_the_prefix_and_wildcards_are_ordinary(
 async def test_a_wrong_limit_or_offset_is_told(graph: Graph, arguments: str, sentence: str) -> None:
     [error] = (await graph.ask(f"{{ models({arguments}) }}")).errors
     assert error.message == sentence
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'sessions(filter: {promptContains: "%s"})',
+        'interceptions(filter: {promptContains: "%s"})',
+        'userPrompts(filter: {promptContains: "%s"})',
+        'toolUsages(filter: {inputContains: "%s"})',
+        'toolUsages(filter: {interceptions: {promptContains: "%s"}})',
+    ],
+)
+async def test_a_text_to_be_found_has_a_length_that_somebody_may_mean(
+    graph: Graph, field: str
+) -> None:
+    fine = await graph.ask(f"{{ {field % ('x' * 10_000)} {{ totalCount }} }}")
+    assert not fine.errors
+    answer = await graph.ask(f"{{ {field % ('x' * 10_001)} {{ totalCount }} }}")
+    (error,) = answer.errors
+    assert "must be at most 10000 characters long, not 10001" in error.message
+    assert answer.statements == 0
