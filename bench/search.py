@@ -195,6 +195,8 @@ def imported(size: str) -> None:
                     url = asyncio.run(_database(server, database, indexed=indexed))
                     before = _cpu(folder / "pg")
                     seconds, _ = importing.measure(path, url)
+                    # Until the server has seen the end of its own processes.
+                    time.sleep(2)
                     cpu = _cpu(folder / "pg") - before
                     print(f"{database}: {seconds:.1f} s, {cpu:.1f} s of CPU", flush=True)
 

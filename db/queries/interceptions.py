@@ -55,7 +55,7 @@ async def page(
 
     Leans on the index (started_at desc, id desc), or (initiator_id, …) for one reader.
     """
-    filter_ = await prompt_search.planned(db, filter_)
+    filter_ = await prompt_search.planned(db, reader, filter_)
     statement = _page(filter_.shape(), reader is not None, window.shape(), unread)
     rows = await db.fetch(
         statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
@@ -75,7 +75,7 @@ def _page(
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
     """Return how many interceptions pass; without a filter the rollup's counts are added up."""
-    filter_ = await prompt_search.planned(db, filter_, for_count=True)
+    filter_ = await prompt_search.planned(db, reader, filter_, for_count=True)
     shape, scoped = filter_.shape(), reader is not None
     if filters.is_empty(shape) and await db.has_rollup():
         statement = _count_by_rollup(scoped)

@@ -3,6 +3,9 @@
 What is common is met soon on a walk along a list, and an index would bring all of it together
 first; what is rare is looked up by an index, where there is one. Some of the newest prompts tell
 which it is. A text that no index knows parts of is looked for by reading.
+
+Only for those who may read all prompts: to others it would show, by statements and by time, what
+the prompts of their colleagues contain.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -40,16 +44,20 @@ _INDEX = Statement(prompt_filter.WHICH_INDEX, (), {})
 _WORK_MEM = "32MB"
 
 
-async def planned(db: Snapshot, filter_: Filter, *, for_count: bool = False) -> Filter:
+async def planned(
+    db: Snapshot, reader: UUID | None, filter_: Filter, *, for_count: bool = False
+) -> Filter:
     """Return the same filter, with the prompts looked up by an index where that is faster."""
-    parts = [await of_criteria(db, part, for_count=for_count) for part in filter_.all_of]
+    parts = [await of_criteria(db, reader, part, for_count=for_count) for part in filter_.all_of]
     return Filter(tuple(parts))
 
 
-async def of_criteria(db: Snapshot, criteria: C, *, for_count: bool = False) -> C:
+async def of_criteria(
+    db: Snapshot, reader: UUID | None, criteria: C, *, for_count: bool = False
+) -> C:
     """Return the same criteria, with the prompts looked up by an index where that is faster."""
     text = criteria.prompt_contains
-    if not text:
+    if not text or reader is not None:
         return criteria
     seen, hits = await _sampled(db, criteria)
     if seen < _SAMPLE or hits > (_MANY_FOR_A_COUNT if for_count else _MANY_FOR_A_PAGE):

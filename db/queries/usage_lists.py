@@ -70,7 +70,7 @@ async def page(
         window: Which part of the list.
         unread: Columns to leave out.
     """
-    filter_ = await _planned(db, filter_)
+    filter_ = await _planned(db, reader, filter_)
     statement = _page(_LISTS[row], filter_.shape(), reader is not None, window.shape(), unread)
     records = await db.fetch(statement, window.parameters() | _parameters(filter_, reader))
     return [row(*record) for record in records]
@@ -89,7 +89,7 @@ def _page(
 
 async def count(db: Snapshot, row: type[Any], reader: UUID | None, filter_: UsageFilter) -> int:
     """Return how many usages pass."""
-    filter_ = await _planned(db, filter_, for_count=True)
+    filter_ = await _planned(db, reader, filter_, for_count=True)
     statement = _count(_LISTS[row], filter_.shape(), reader is not None)
     rows = await db.fetch(statement, _parameters(filter_, reader))
     return int(rows[0][0])
@@ -116,13 +116,16 @@ def _matching(
     return select.select_from(table).join(i, i.c.id == table.c.interception_id).where(*conditions)
 
 
-async def _planned(db: Snapshot, filter_: UsageFilter, *, for_count: bool = False) -> UsageFilter:
+async def _planned(
+    db: Snapshot, reader: UUID | None, filter_: UsageFilter, *, for_count: bool = False
+) -> UsageFilter:
     """Return the same filter, with prompts looked up by an index where that is faster."""
     criteria = filter_.criteria
     if isinstance(criteria, UserPromptCriteria):
-        criteria = await prompt_search.of_criteria(db, criteria, for_count=for_count)
-    interceptions = await prompt_search.planned(db, filter_.interceptions, for_count=for_count)
-    return UsageFilter(criteria, interceptions)
+        criteria = await prompt_search.of_criteria(db, reader, criteria, for_count=for_count)
+    of_interceptions = filter_.interceptions
+    planned = await prompt_search.planned(db, reader, of_interceptions, for_count=for_count)
+    return UsageFilter(criteria, planned)
 
 
 def _parameters(filter_: UsageFilter, reader: UUID | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from server.cli import (
     explaining,
     importing,
     purging,
+    searching,
     serving,
     sessions,
     tokens,
@@ -40,6 +41,7 @@ importing.add_to(app)
 purging.add_to(app)
 explaining.add_to(app)
 app.add_typer(sessions.sessions, name="sessions")
+app.add_typer(searching.search_index, name="search-index")
 app.add_typer(users.users, name="user")
 app.add_typer(tokens.tokens, name="token")
 

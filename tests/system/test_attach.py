@@ -264,6 +264,7 @@ async def test_a_role_without_rights_is_told_so(current: str, reader: str) -> No
         ["user", "create", "ada"],
         ["token", "create", "ada"],
         ["sessions", "rebuild"],
+        ["search-index", "drop"],
     ],
     ids=lambda command: command[0],
 )

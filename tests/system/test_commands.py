@@ -145,3 +145,29 @@ async def test_a_tampered_rollup_is_found_and_mended(database_url: str) -> None:
         "Computed 1 sessions anew.\n"
     )
     assert run("check", "--deep", database_url=database_url).code == 0
+
+
+async def test_the_index_of_prompts_is_dropped_and_made(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    is_valid = (
+        "SELECT indisvalid FROM pg_index"
+        " WHERE indexrelid = to_regclass('ix_aibridge_user_prompts_grams')"
+    )
+
+    def said(action: str) -> str:
+        return run("search-index", action, database_url=database_url).stdout
+
+    assert said("create") == "Prompts were indexed already.\n"
+    assert said("drop") == "Prompts are indexed no more.\n"
+    assert await connection.fetchval(is_valid) is None
+    assert said("drop") == "Prompts were not indexed.\n"
+    assert said("create") == "Prompts are indexed.\n"
+    assert await connection.fetchval(is_valid)
+    # What a build leaves behind that was broken off.
+    await connection.execute(
+        "UPDATE pg_index SET indisvalid = false"
+        " WHERE indexrelid = 'ix_aibridge_user_prompts_grams'::regclass"
+    )
+    assert said("create") == "Prompts are indexed.\n"
+    assert await connection.fetchval(is_valid)
+    await connection.close()

@@ -31,7 +31,7 @@ async def page(
     They are ordered by (ordered_at, session_id, initiator_id), where `ordered_at` is the start, or
     the last activity. Columns that are `unread` come as None.
     """
-    filter_ = await prompt_search.planned(db, filter_)
+    filter_ = await prompt_search.planned(db, reader, filter_)
     if not await db.has_rollup():
         return await plain.page(db, reader, filter_, window, order, unread)
     plan = await plan_of(db, reader, filter_)
@@ -42,7 +42,7 @@ async def page(
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
     """Return how many sessions have an interception that passes."""
-    filter_ = await prompt_search.planned(db, filter_, for_count=True)
+    filter_ = await prompt_search.planned(db, reader, filter_, for_count=True)
     if not await db.has_rollup():
         return await plain.count(db, reader, filter_)
     plan = await plan_of(db, reader, filter_, for_count=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -150,7 +151,7 @@ async def _way(database: Database, text: str, *, for_count: bool = False) -> set
     """Return by which criterion a text would be looked for."""
     filter_ = Filter((InterceptionCriteria(prompt_contains=text),))
     async with database.snapshot() as snapshot:
-        planned = await prompt_search.planned(snapshot, filter_, for_count=for_count)
+        planned = await prompt_search.planned(snapshot, None, filter_, for_count=for_count)
     return set(planned.shape()[0])
 
 
@@ -184,6 +185,15 @@ async def test_a_count_looks_up_more_than_a_page(many: Database, database_url: s
     assert await _way(many, "seldom") == {"prompt_contains"}
     assert await _way(many, "seldom", for_count=True) == {"prompt_by_grams"}
     assert await _way(many, "common", for_count=True) == {"prompt_contains"}
+
+
+@pytest.mark.parametrize("text", ["quetzal", "common", "no such word"])
+async def test_a_reader_of_own_rows_learns_nothing_by_the_way(many: Database, text: str) -> None:
+    """Nothing is asked of the prompts of others, so neither statements nor rows tell of them."""
+    filter_ = Filter((InterceptionCriteria(prompt_contains=text),))
+    async with many.snapshot() as snapshot:
+        assert await prompt_search.planned(snapshot, uuid4(), filter_) == filter_
+        assert snapshot.statements == 0
 
 
 async def test_few_prompts_are_read(database: Database) -> None:
