@@ -35,6 +35,9 @@ from schema.limits import COUNT_MAX, in_order, spreads_of
 # A list whose size nothing tells.
 _UNSIZED = 10
 
+# Clients vary page sizes little; this bounds what odd ones may keep.
+_COSTS_OF_AN_OPERATION = 64
+
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
@@ -95,22 +98,31 @@ class Coster:
         }
         spreads = {name: spreads_of(node) for name, node in fragments.items()}
         self._fragments = [fragments[name] for name in in_order(spreads)]
-        # The costs that no variable can change, by the identity of the operation.
-        self._constant: dict[int, int] = {}
+        # By the identity of the operation: the variables that sizes depend on, and costs by those.
+        self._known: dict[int, tuple[tuple[str, ...], dict[tuple[Any, ...], int]]] = {}
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return the cost with these variables; ones that are wrong count as not given."""
-        if operation.variable_definitions:
-            return self._counted(operation, variables)
-        known = self._constant.get(id(operation))
+        known = self._known.get(id(operation))
         if known is None:
-            known = self._constant[id(operation)] = self._counted(operation, {})
-        return known
+            walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
+            cost = self._counted(operation, walk)
+            known = self._known[id(operation)] = tuple(sorted(walk.looked)), {}
+            return cost
+        looked, costs = known
+        sizes = tuple(_size_of(variables[name]) if name in variables else "" for name in looked)
+        cost = costs.get(sizes, -1)
+        if cost < 0:
+            walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
+            cost = self._counted(operation, walk)
+            if len(costs) >= _COSTS_OF_AN_OPERATION:
+                costs.clear()
+            costs[sizes] = cost
+        return cost
 
-    def _counted(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+    def _counted(self, operation: OperationDefinitionNode, walk: _Walk) -> int:
         root = self._schema.get_root_type(operation.operation)
         assert root is not None, "validation knows the operation's type"
-        walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
         for fragment in self._fragments:
             condition = fragment.type_condition.name.value
             walk.known[fragment.name.value] = walk.sum(fragment.selection_set, condition)
@@ -125,6 +137,8 @@ class _Walk:
     costs: FieldCosts
     variables: Mapping[str, Any]
     known: dict[str, _Sum] = field(default_factory=dict)
+    # The variables that sizes depend on; the same whatever their values.
+    looked: set[str] = field(default_factory=set)
 
     def sum(self, selection_set: SelectionSetNode, parent: str) -> _Sum:
         result = _Sum()
@@ -166,23 +180,25 @@ class _Walk:
             size
             for argument in node.arguments or ()
             if argument.name.value in declared.slicing
-            and (size := self._size_of(argument.value)) is not None
+            and (size := self._told(argument.value)) is not None
         ]
         return max(sizes) if sizes else declared.size or 0
 
-    def _size_of(self, node: ValueNode) -> int | None:
-        value: Any
+    def _told(self, node: ValueNode) -> int | None:
         if isinstance(node, VariableNode):
-            value = self.variables.get(node.name.value)
-        elif isinstance(node, ListValueNode):
+            self.looked.add(node.name.value)
+            return _size_of(self.variables.get(node.name.value))
+        if isinstance(node, ListValueNode):
             return len(node.values)
-        else:
-            value = value_from_ast_untyped(node)
-        if isinstance(value, list):
-            return len(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return min(max(value, 0), COUNT_MAX)
-        return None
+        return _size_of(value_from_ast_untyped(node))
+
+
+def _size_of(value: object) -> int | None:
+    if isinstance(value, list):
+        return len(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return min(max(value, 0), COUNT_MAX)
+    return None
 
 
 def _with_defaults(

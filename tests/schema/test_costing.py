@@ -63,6 +63,31 @@ def test_variables_tell_the_size_and_their_defaults_too() -> None:
     assert cost(ids, ids=["a"] * 9) == 9
 
 
+def test_a_cost_that_is_remembered_is_that_of_the_same_sizes() -> None:
+    """The id and the name decide nothing; an absent variable is not one that is null."""
+    text = """query ($n: Int = 7, $ids: [ID!], $id: ID!, $name: String) {
+      sessions(first: $n, filter: {initiator: $name}) { nodes { id } }
+      nodes(ids: $ids) { id } node(id: $id) { id } }"""
+    document = parse(text)
+    operation = get_operation_ast(document)
+    assert operation is not None
+    coster = Coster(SCHEMA, COSTS, document)
+    given: list[dict[str, Any]] = [
+        {},
+        {"n": None},
+        {"n": 3, "ids": ["a", "b"], "id": "x"},
+        {"n": 3, "ids": ["c", "d"], "id": "y", "name": "me"},
+        {"n": 2, "ids": ["a", "b", "c"]},
+        {"n": "3"},
+        {"n": True},
+        {"n": [1] * 4},
+        *({"n": n} for n in range(100)),
+    ]
+    for variables in given * 2:
+        fresh = Coster(SCHEMA, COSTS, document)
+        assert coster.cost(operation, variables) == fresh.cost(operation, variables), variables
+
+
 def test_a_size_of_the_connection_reaches_into_fragments() -> None:
     text = """
     { sessions(first: 3) { ...page } }
