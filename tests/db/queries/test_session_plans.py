@@ -60,7 +60,11 @@ _CRITERIA: dict[str, st.SearchStrategy[Any]] = {
     "started_after": _TIMES,
     "started_before": _TIMES,
 }
-_criteria = st.sets(st.sampled_from(sorted(_CRITERIA)), max_size=3).flatmap(
+# A text is looked for in one way or another, never in two at once.
+_names = st.sets(st.sampled_from(sorted(_CRITERIA)), max_size=3).filter(
+    lambda names: sum(name.startswith("prompt_") for name in names) <= 1
+)
+_criteria = _names.flatmap(
     lambda names: st.builds(InterceptionCriteria, **{name: _CRITERIA[name] for name in names})
 )
 _filters = st.lists(_criteria, max_size=2).map(
