@@ -25,6 +25,8 @@ def main(size: str) -> int:
         ("data", size),
         ("growth", size),
         ("sessions", size),
+        ("sessions", size, "--grouped"),
+        ("sessions", size, "--pairs"),
         ("graphql", size, "2"),
         ("rest", size),
         ("plots", size),

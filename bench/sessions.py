@@ -1,8 +1,8 @@
 """How long pages and counts of sessions take, by filter: `python -m bench.sessions 1m [url]`.
 
-Each is timed in SQL through the functions that the resolvers call, warm, beside a GROUP BY of all
-interceptions that match, which is what a list without a rollup has to do. With `--pairs` each two
-of the filters are timed as well, without the GROUP BY.
+Each is timed in SQL through the functions that the resolvers call, warm. With `--pairs` each two of
+them are timed; with `--grouped` each is timed as a GROUP BY of all interceptions that match, which
+is what a list without a rollup has to do. Results are saved after each, for it may take minutes.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _grouped(filter_: Filter) -> dict[str, Statement]:
     )
     counted = sa.select(*key).where(*conditions).group_by(*key).subquery()
     count = sa.select(sa.func.count()).select_from(counted)
-    return {"page grouped": Statement.of(page), "count grouped": Statement.of(count)}
+    return {"page": Statement.of(page), "count": Statement.of(count)}
 
 
 async def _measure_grouped(database: Database, filter_: Filter) -> dict[str, tuple[float, float]]:
@@ -140,41 +140,44 @@ async def _measure_grouped(database: Database, filter_: Filter) -> dict[str, tup
     }
 
 
-async def main(url: str, pairs: bool) -> dict[str, Any]:
-    """Measure everything and print a table; figures are p50 / p95 in milliseconds."""
+async def main(url: str, what: str, save: Callable[[dict[str, Any]], None]) -> None:
+    """Measure everything, print a table and save it; figures are p50 / p95 in milliseconds."""
     connection = await asyncpg.connect(url)
     criteria = await _criteria(connection)
     await connection.close()
-    singles: dict[str, dict[str, Any]] = {"none": {}, **criteria}
-    wanted = dict(singles)
-    if pairs:
+    wanted: dict[str, dict[str, Any]] = {"none": {}, **criteria}
+    if what == "pairs":
         wanted = {}
         for (one, a), (two, b) in combinations(criteria.items(), 2):
             if not a.keys() & b.keys():
                 wanted[f"{one} + {two}"] = a | b
+    measure = _measure_grouped if what == "grouped" else _measure
     database = await Database.open(url, pool_size=1)
     rows: dict[str, Any] = {}
     for name, given in wanted.items():
         filter_ = Filter((InterceptionCriteria(**given),)) if given else Filter()
-        rows[name] = await _measure(database, filter_)
-        if not pairs:
-            rows[name] |= await _measure_grouped(database, filter_)
+        rows[name] = await measure(database, filter_)
         told = "  ".join(f"{k} {v[0]:.1f}/{v[1]:.1f}" for k, v in rows[name].items())
         print(f"{name:60} {told}", flush=True)
+        save(rows)
     await database.close()
-    return rows
 
 
 if __name__ == "__main__":
     size = sys.argv[1] if len(sys.argv) > 1 else "1m"
-    with_pairs = "--pairs" in sys.argv
-    what = "session_pairs" if with_pairs else "sessions"
-    target = Path(__file__).parent / "results" / f"{what}_{size}.json"
+    chosen = next((w for w in ("pairs", "grouped") if f"--{w}" in sys.argv), "filters")
+    folder = Path(__file__).parent / "results"
+    folder.mkdir(exist_ok=True)
+    name = "sessions" if chosen == "filters" else f"sessions_{chosen}"
+    target = folder / f"{name}_{size}.json"
+
+    def save(rows: dict[str, Any]) -> None:
+        """Write what was measured so far."""
+        target.write_text(json.dumps(rows, indent=1) + "\n")
+
     given_urls = [a for a in sys.argv[2:] if a.startswith("postgres")]
     if given_urls:
-        measured = asyncio.run(main(given_urls[0], with_pairs))
+        asyncio.run(main(given_urls[0], chosen, save))
     else:
         with data.database(size) as made:
-            measured = asyncio.run(main(made, with_pairs))
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(measured, indent=1) + "\n")
+            asyncio.run(main(made, chosen, save))
