@@ -81,7 +81,8 @@ async def _time(work: Callable[[], Awaitable[Any]], runs: int = 11) -> tuple[flo
             times.append((time.perf_counter() - began) * 1000)
         if times and began > end:
             break
-    return statistics.median(times), sorted(times)[int(len(times) * 0.95)]
+    median, p95 = statistics.median(times), sorted(times)[int(len(times) * 0.95)]
+    return round(median, 2), round(p95, 2)
 
 
 async def _measure(database: Database, filter_: Filter) -> dict[str, tuple[float, float]]:
@@ -173,7 +174,8 @@ if __name__ == "__main__":
 
     def save(rows: dict[str, Any]) -> None:
         """Write what was measured so far."""
-        target.write_text(json.dumps(rows, indent=1) + "\n")
+        lines = (f" {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+        target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
     given_urls = [a for a in sys.argv[2:] if a.startswith("postgres")]
     if given_urls:
