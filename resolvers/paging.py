@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
@@ -85,8 +85,7 @@ class Place(Generic[T]):
         return _encode(self._ordering.key(row), self._digest)
 
 
-@dataclass(frozen=True, slots=True)
-class PageEdge(Generic[T]):
+class PageEdge(NamedTuple, Generic[T]):
     """A row and its position in the list."""
 
     node: T
