@@ -32,6 +32,9 @@ from server.rest import routes as rest
 from server.retention import Retention, policy
 from server.settings import Settings
 
+# As people type it, too.
+_GRAPHQL_PATHS = (GRAPHQL_PATH, f"{GRAPHQL_PATH}/")
+
 # Connections to a primary that is not read: for `last_used`, and for the retention.
 _WRITERS = 2
 
@@ -56,7 +59,7 @@ class Application(Starlette):
         return app
 
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_graphql = scope["type"] == "http" and scope["path"] == GRAPHQL_PATH
+        is_graphql = scope["type"] == "http" and scope["path"] in _GRAPHQL_PATHS
         await (self.graphql if is_graphql else self._others)(scope, receive, send)
 
 

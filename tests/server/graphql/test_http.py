@@ -293,3 +293,8 @@ async def test_a_small_answer_is_sent_as_it_is(client: httpx.AsyncClient) -> Non
     response = await post(client, query="{ __typename }")
     assert "content-encoding" not in response.headers
     assert response.headers["cache-control"] == "no-store"
+
+
+async def test_a_slash_at_the_end_is_the_same_endpoint(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/graphql/", json={"query": "{ __typename }"})
+    assert answer.json() == {"data": {"__typename": "Query"}}
