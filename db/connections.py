@@ -197,8 +197,12 @@ class Connections:
     async def _take_begun(self) -> Connection | None:
         while self._begun:
             connection = self._pop_begun()
-            if not connection.is_closed():
-                return connection
+            try:
+                if not connection.is_closed():
+                    return connection
+            except asyncpg.InterfaceError:
+                # It was lost, and the pool has noticed and taken it back.
+                continue
             await self._release(connection)
         return None
 

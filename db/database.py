@@ -194,11 +194,15 @@ class Snapshot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._fetching:
-            await self._stop()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._database.end(connection, failed=self._abandoned)
+        # Whoever of the operation's tasks comes later must not begin another transaction.
+        self._failure = self._failure or DatabaseError("the operation has ended")
+        try:
+            if self._fetching:
+                await self._stop()
+        finally:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self._database.end(connection, failed=self._abandoned)
 
     async def fetch(
         self, statement: Statement, parameters: Mapping[str, Any] | None = None

@@ -196,6 +196,9 @@ class _Walk:
 def _size_of(value: object) -> int | None:
     if isinstance(value, list):
         return len(value)
+    if isinstance(value, float) and value.is_integer():
+        # As an argument it is the same as the integer.
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return min(max(value, 0), COUNT_MAX)
     return None

@@ -16,6 +16,9 @@ Json = NewType("Json", object)
 # JSON's numbers are doubles in most clients: integers beyond this lose their last digits.
 _LARGEST = 2**53 - 1
 
+# No time and no id is longer, in any of its forms.
+_LONGEST = 100
+
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -40,13 +43,13 @@ def serialize_datetime(value: datetime) -> str:
 
 def parse_datetime(value: object) -> datetime:
     """Read RFC 3339; an offset is needed, since a time without one is anybody's guess."""
-    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+    if isinstance(value, str) and len(value) <= _LONGEST and _RFC_3339.fullmatch(value):
         try:
             return datetime.fromisoformat(_microseconds(value.upper())).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
     raise GraphQLError(
-        f"DateTime can't represent {value!r}: write RFC 3339 with an offset, "
+        f"DateTime can't represent {_shown(value)}: write RFC 3339 with an offset, "
         'such as "2026-10-12T08:41:17.203518Z".'
     )
 
@@ -56,15 +59,22 @@ def _microseconds(text: str) -> str:
     return re.sub(r"(\.\d{6})\d+", r"\1", text)
 
 
+def _shown(value: object) -> str:
+    """Return a value as an error quotes it: all of it, where somebody could have meant it."""
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[:_LONGEST]!r}…"
+    return repr(value)
+
+
 def parse_uuid(value: object) -> UUID:
     """Read a UUID in any of its usual forms."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _LONGEST:
         try:
             return UUID(value)
         except ValueError:
             pass
     raise GraphQLError(
-        f"UUID can't represent {value!r}: write 32 hexadecimal digits, "
+        f"UUID can't represent {_shown(value)}: write 32 hexadecimal digits, "
         'such as "6e64c828-eed0-5dd2-9759-02887fb0cbee".'
     )
 

@@ -57,6 +57,13 @@ Member: TypeAlias = tuple[str, Source]
 # Integers beyond this are an error of the field that holds them, so they have to come as rows.
 _LARGEST = 2**53 - 1
 
+# Between them are the years that four digits can tell.
+_OUR_ERA: Any = sa.literal_column("'0001-01-01 00:00:00+00'::timestamptz")
+_FIVE_DIGITS: Any = sa.literal_column("'10000-01-01 00:00:00+00'::timestamptz")
+
+# A function of PostgreSQL takes a hundred.
+_MAX_ARGUMENTS = 90
+
 _MICROSECONDS = '"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""'
 
 
@@ -72,7 +79,8 @@ async def by_interceptions(
         members: Name and value of each member of an object, in their order.
 
     Returns:
-        The texts by interception; None where a number is beyond what JSON may hold.
+        The texts by interception; None where a value can't be told so, a number for instance that
+        is beyond what JSON may hold.
     """
     parameters = {f"text_{n}": text for n, text in enumerate(_texts(members))}
     values = tuple(value for _, value in members)
@@ -104,16 +112,23 @@ def _by_interceptions(row: type, values: tuple[Source, ...]) -> Statement:
         pieces += [_text(number), *_written(table, value)]
     pieces.append(_text(len(values)))
     oldest_first = aggregate_order_by(_sql(","), table.c.created_at, last)
-    objects = sa.func.string_agg(sa.func.concat(*pieces), oldest_first)
+    objects = sa.func.string_agg(_joined(pieces), oldest_first)
     return Statement.of(
         sa.select(
             table.c.interception_id,
             sa.func.concat(_sql("["), objects, _sql("]")),
-            _is_exact(table, values),
+            _is_tellable(table, values),
         )
         .where(table.c.interception_id == columns.any_uuid("ids"))
         .group_by(table.c.interception_id)
     )
+
+
+def _joined(pieces: list[Any]) -> sa.ColumnElement[Any]:
+    parts = [pieces[n : n + _MAX_ARGUMENTS] for n in range(0, len(pieces), _MAX_ARGUMENTS)]
+    if len(parts) == 1:
+        return sa.func.concat(*pieces)
+    return _joined([sa.func.concat(*part) for part in parts])
 
 
 def _text(number: int) -> sa.BindParameter[str]:
@@ -163,13 +178,27 @@ _WRITERS: Mapping[type, Callable[[Any], list[sa.ColumnElement[Any]]]] = {
 }
 
 
-def _is_exact(table: sa.Table, values: tuple[Source, ...]) -> sa.ColumnElement[Any]:
-    """Say whether all integers of a list are small enough."""
-    integers = [
-        table.c[value.column].between(
-            sa.literal_column(f"{-_LARGEST}"), sa.literal_column(f"{_LARGEST}")
-        )
+def _is_tellable(table: sa.Table, values: tuple[Source, ...]) -> sa.ColumnElement[Any]:
+    """Say whether all values of a list are such as JSON can tell, and their types allow."""
+    conditions = [
+        condition
         for value in values
-        if isinstance(value, Value) and isinstance(table.c[value.column].type, sa.BigInteger)
+        if isinstance(value, Value)
+        for condition in _demands(table.c[value.column])
     ]
-    return sa.func.bool_and(sa.and_(*integers)) if integers else sa.true()
+    return sa.func.bool_and(sa.and_(*conditions)) if conditions else sa.true()
+
+
+def _demands(column: Any) -> list[sa.ColumnElement[bool]]:
+    if isinstance(column.type, sa.BigInteger):
+        return [column.between(_number(-_LARGEST), _number(_LARGEST))]
+    if isinstance(column.type, sa.DateTime):
+        # Neither infinite nor before our era.
+        return [column >= _OUR_ERA, column < _FIVE_DIGITS]
+    if isinstance(column.type, JSONB):
+        return [column.is_distinct_from(sa.literal_column("'null'::jsonb"))]
+    return []
+
+
+def _number(value: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(value), sa.BigInteger)

@@ -59,6 +59,9 @@ def test_variables_tell_the_size_and_their_defaults_too() -> None:
     assert cost(text, n=3) == 1 + 3
     assert cost(text, n="three") == 1 + 50
     assert cost(text, n=True) == 1 + 50
+    # GraphQL takes an integral float for an Int.
+    assert cost(text, n=900.0) == 1 + 900
+    assert cost(text, n=2.5) == 1 + 50
     ids = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     assert cost(ids, ids=["a"] * 9) == 9
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
+
 from db.database import Database
 from tests import coder
 from tests.factories import Factory
@@ -96,3 +98,43 @@ async def test_names_that_clients_choose_make_no_new_statement(
             answer = await Graph(database).in_snapshot(snapshot, query)
             assert answer.data == {"interceptions": {"nodes": [{"userPrompts": [{name: "Hello"}]}]}}
     assert len(seen) == 2
+
+
+async def test_as_many_members_as_aliases_are_allowed(database: Database, make: Factory) -> None:
+    """A function of PostgreSQL takes a hundred arguments, and each member is up to four."""
+    interception = await make.interception(await make.user())
+    await make.token_usage(interception)
+    members = " ".join(f"a{n}: tokenUsageId b{n}: inputTokens" for n in range(50))
+    ours, theirs = await _both(
+        database, f"{{ interceptions {{ nodes {{ tokenUsages {{ {members} }} }} }} }}"
+    )
+    assert ours == theirs
+    assert not ours[1]
+    assert len(ours[0]["interceptions"]["nodes"][0]["tokenUsages"][0]) == 100
+
+
+async def test_what_a_text_of_time_can_not_tell_comes_as_rows(
+    database: Database, make: Factory, database_url: str
+) -> None:
+    interception = await make.interception(await make.user())
+    await make.prompt(interception, "when?")
+    connection = await asyncpg.connect(database_url)
+    for moment in ("infinity", "-infinity", "0044-03-15 12:00+00 BC"):
+        await connection.execute(f"UPDATE aibridge_user_prompts SET created_at = '{moment}'")
+        query = "{ interceptions { nodes { userPrompts { prompt createdAt } } } }"
+        ours, theirs = await _both(database, query)
+        assert ours == theirs, moment
+    await connection.close()
+
+
+async def test_metadata_that_are_null_in_json_are_as_rows_have_them(
+    database: Database, make: Factory, database_url: str
+) -> None:
+    interception = await make.interception(await make.user())
+    await make.prompt(interception, "Hello")
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE aibridge_user_prompts SET metadata = 'null'")
+    await connection.close()
+    query = "{ interceptions { nodes { userPrompts { prompt metadata } } } }"
+    ours, theirs = await _both(database, query)
+    assert ours == theirs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -110,3 +111,12 @@ async def test_text_that_no_row_can_hold_is_told(graph: Graph, text: str) -> Non
         answer = await graph.ask(query, t=text)
         assert [type(e.original_error).__name__ for e in answer.errors] == ["InvalidTextError"]
         assert answer.statements == 0
+
+
+@pytest.mark.parametrize("read", [scalars.parse_datetime, scalars.parse_uuid])
+@pytest.mark.parametrize("digit", ["1", "x"])
+def test_what_is_far_too_long_is_neither_read_nor_quoted_in_full(read: Any, digit: str) -> None:
+    with pytest.raises(GraphQLError, match="can't represent") as refused:
+        read("2026-01-01T00:00:00." + digit * 900_000 + "Z")
+    assert len(refused.value.message) < 300
+    assert "…" in refused.value.message

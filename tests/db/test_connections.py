@@ -1,0 +1,120 @@
+"""Connections whose transaction was begun ahead: kept for a moment, given up when they broke."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from db.database import Database
+from db.errors import DatabaseBusyError, DatabaseError
+from db.statement import Statement
+from tests import coder
+
+_PID = Statement("SELECT pg_backend_pid()", (), {})
+_STATES = """
+SELECT coalesce(array_agg(state ORDER BY state), '{}') FROM pg_stat_activity
+WHERE application_name = 'aibridge' AND datname = current_database()
+"""
+
+
+@pytest.fixture
+async def watcher(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def _open(url: str, size: int, **options: float) -> Database:
+    database = await Database.open(url, pool_size=size, is_attached=coder.IS_MEANT, **options)  # type: ignore[arg-type]
+    if coder.IS_MEANT:
+        await database.attach()
+    return database
+
+
+async def _pid(database: Database) -> int:
+    async with database.snapshot() as snapshot:
+        ((pid,),) = await snapshot.fetch(_PID)
+    return int(pid)
+
+
+async def _wait_for_states(watcher: asyncpg.Connection, expected: list[str]) -> None:
+    for _ in range(250):
+        states = await watcher.fetchval(_STATES)
+        if states == expected:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"{states} instead of {expected}")
+
+
+async def test_a_connection_is_not_left_in_a_transaction(
+    database_url: str, watcher: asyncpg.Connection
+) -> None:
+    database = await _open(database_url, 2)
+    await asyncio.gather(_pid(database), _pid(database))
+    await _wait_for_states(watcher, ["idle", "idle"])
+    await database.close()
+
+
+async def test_one_connection_serves_all_in_turns(database_url: str) -> None:
+    database = await _open(database_url, 1)
+    ((alone,),) = await database.fetch(_PID)
+    assert set(await asyncio.gather(*(_pid(database) for _ in range(20)))) == {alone}
+    ((after,),) = await database.fetch(_PID)
+    assert after == alone
+    await database.close()
+
+
+async def test_a_begun_transaction_that_was_lost_is_replaced(
+    database_url: str, watcher: asyncpg.Connection
+) -> None:
+    database = await _open(database_url, 2)
+    for _ in range(5):
+        # One after the other without a pause, so that it is the begun one that dies.
+        pid = await _pid(database)
+        await watcher.execute("SELECT pg_terminate_backend($1)", pid)
+        try:
+            assert await _pid(database) != pid
+        except DatabaseError:
+            # The loss may be noticed by its next statement only, and then it is told as what it is.
+            assert await _pid(database) != pid
+    assert await asyncio.gather(_pid(database), _pid(database))
+    await database.close()
+
+
+async def test_whoever_waits_too_long_is_told_that_all_are_in_use(database_url: str) -> None:
+    database = await _open(database_url, 1, acquire_timeout=0.2)
+    async with database.snapshot() as snapshot:
+        await snapshot.fetch(_PID)
+        with pytest.raises(DatabaseBusyError):
+            await _pid(database)
+    assert await _pid(database)
+    await database.close()
+
+
+async def test_who_was_cancelled_while_waiting_takes_nothing_along(database_url: str) -> None:
+    database = await _open(database_url, 1)
+    async with database.snapshot() as snapshot:
+        await snapshot.fetch(_PID)
+        waiting = [asyncio.create_task(_pid(database)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        for task in waiting:
+            task.cancel()
+    assert all(
+        isinstance(e, asyncio.CancelledError)
+        for e in await asyncio.gather(*waiting, return_exceptions=True)
+    )
+    assert await _pid(database)
+    await database.close()
+
+
+async def test_a_snapshot_that_has_ended_begins_nothing_anew(database_url: str) -> None:
+    database = await _open(database_url, 1)
+    async with database.snapshot() as snapshot:
+        pass
+    with pytest.raises(DatabaseError, match="the operation has ended"):
+        await snapshot.fetch(_PID)
+    assert await _pid(database)
+    await database.close()
