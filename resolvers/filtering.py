@@ -78,7 +78,9 @@ async def with_initiator(ctx: Context, criteria: C, initiator: str | None) -> C:
     return replace(criteria, initiator_id=user_id)
 
 
-def _refuse_long_texts(criteria: C) -> None:
+def _refuse_long_texts(
+    criteria: InterceptionCriteria | ToolUsageCriteria | UserPromptCriteria,
+) -> None:
     for name, field in (("prompt_contains", "promptContains"), ("input_contains", "inputContains")):
         text = getattr(criteria, name, None)
         if text is not None and len(text) > _MAX_TEXT:
