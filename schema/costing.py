@@ -99,25 +99,22 @@ class Coster:
         spreads = {name: spreads_of(node) for name, node in fragments.items()}
         self._fragments = [fragments[name] for name in in_order(spreads)]
         # By the identity of the operation: the variables that sizes depend on, and costs by those.
-        self._known: dict[int, tuple[tuple[str, ...], dict[tuple[Any, ...], int]]] = {}
+        self._known: dict[int, tuple[tuple[str, ...], dict[tuple[int | str | None, ...], int]]] = {}
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """Return the cost with these variables; ones that are wrong count as not given."""
         known = self._known.get(id(operation))
-        if known is None:
-            walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
-            cost = self._counted(operation, walk)
-            known = self._known[id(operation)] = tuple(sorted(walk.looked)), {}
-            return cost
-        looked, costs = known
-        sizes = tuple(_size_of(variables[name]) if name in variables else "" for name in looked)
-        cost = costs.get(sizes, -1)
-        if cost < 0:
-            walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
-            cost = self._counted(operation, walk)
-            if len(costs) >= _COSTS_OF_AN_OPERATION:
-                costs.clear()
-            costs[sizes] = cost
+        if known is not None:
+            looked, costs = known
+            cost = costs.get(_sizes(looked, variables))
+            if cost is not None:
+                return cost
+        walk = _Walk(self._schema, self._costs, _with_defaults(operation, variables))
+        cost = self._counted(operation, walk)
+        looked, costs = self._known.setdefault(id(operation), (tuple(sorted(walk.looked)), {}))
+        if len(costs) >= _COSTS_OF_AN_OPERATION:
+            costs.clear()
+        costs[_sizes(looked, variables)] = cost
         return cost
 
     def _counted(self, operation: OperationDefinitionNode, walk: _Walk) -> int:
@@ -191,6 +188,11 @@ class _Walk:
         if isinstance(node, ListValueNode):
             return len(node.values)
         return _size_of(value_from_ast_untyped(node))
+
+
+def _sizes(looked: tuple[str, ...], variables: Mapping[str, Any]) -> tuple[int | str | None, ...]:
+    """Return the sizes that variables tell; empty for one that is absent, which has a default."""
+    return tuple(_size_of(variables[name]) if name in variables else "" for name in looked)
 
 
 def _size_of(value: object) -> int | None:
