@@ -18,8 +18,9 @@ from resolvers.context import Context
 from resolvers.errors import ApiError, UnauthenticatedError, api_error
 from resolvers.principal import Principal
 from schema.limits import Limits
-from server import context, graphiql, logs
+from server import graphiql, logs
 from server.auth import authenticate
+from server.context import context_of
 from server.errors import RETRY_AFTER, unauthenticated
 from server.graphql import errors, media, response
 from server.graphql.csrf import is_forged
@@ -146,7 +147,8 @@ class GraphQLEndpoint:
         if headers.get(_COST_HEADER) == "1":
             maximum = self._settings.max_cost
             extensions["cost"] = {"requested": operation.cost, "maximum": maximum}
-        async with context.operation(request.app, principal) as opened:
+        opened = context_of(request.app, principal)
+        async with opened.db:
             try:
                 result = await self._executed(request, operation, opened)
             finally:

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from resolvers.context import Context
 from resolvers.errors import OperationTimeoutError, ServiceUnavailableError, api_error
-from server import auth, context, errors, logs
+from server import auth, errors, logs
+from server.context import context_of
 from server.rest.encoding import JSONAnswer
 from server.rest.parameters import Parameters
 from server.rest.refusals import RefusedError
@@ -112,7 +113,8 @@ async def _respond(endpoint: Endpoint, request: Request) -> Response:
         request.path_params["last"].decode("utf-8", "replace"),
     )
     try:
-        async with context.operation(request.app, principal) as ctx:
+        ctx = context_of(request.app, principal)
+        async with ctx.db:
             try:
                 seconds = request.app.state.settings.operation_timeout
                 answer = await within(seconds, endpoint.answer(ctx, asked), request.receive)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from db.statement import Statement
 from server.auth import authenticate
-from server.context import operation
+from server.context import context_of
 from server.times import rfc3339
 from tests.server.callers import Caller, make_caller
 from tests.server.running import client_of, running_app
@@ -40,7 +40,8 @@ every_door = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
 
 async def _whoami(request: Request) -> Response:
     principal = await authenticate(request)
-    async with operation(request.app, principal) as ctx:
+    ctx = context_of(request.app, principal)
+    async with ctx.db:
         [(one,)] = await ctx.db.fetch(_ONE)
     return JSONResponse({"user": principal.username, "roles": sorted(principal.roles), "one": one})
 
