@@ -108,13 +108,11 @@ class Connections:
             DatabaseError: None can be had.
         """
         await self._permit()
-        connection = None
         try:
-            connection = await self._take_begun() or await self._begin()
+            return await self._take_begun() or await self._begin()
         except BaseException:
             self._returned()
             raise
-        return connection
 
     def end(self, connection: Connection, *, failed: bool) -> None:
         """End what was read in, beside what follows: nobody has to wait for it.

@@ -48,7 +48,7 @@ async def of_threads(ctx: Context, ids: Sequence[UUID], _args: None = None) -> l
 
 def of_session(row: SessionRow) -> TokenSummary:
     """Return the totals of a session; zeros where it has no token usage."""
-    return _summary(row.tokens, Ask(metadata_of_sessions, row.key))
+    return TokenSummary(*row.tokens, Ask(metadata_of_sessions, row.key))
 
 
 async def metadata_of_interceptions(
@@ -78,17 +78,7 @@ async def metadata_of_sessions(
 def _summaries(
     keys: Sequence[K], found: Mapping[K, TokenTotalsRow], metadata: Batch
 ) -> list[TokenSummary]:
-    return [_summary(found.get(key, totals.NO_TOKENS), Ask(metadata, key)) for key in keys]
-
-
-def _summary(row: TokenTotalsRow, metadata: Ask) -> TokenSummary:
-    return TokenSummary(
-        row.input_tokens,
-        row.output_tokens,
-        row.cache_read_input_tokens,
-        row.cache_write_input_tokens,
-        metadata,
-    )
+    return [TokenSummary(*found.get(key, totals.NO_TOKENS), Ask(metadata, key)) for key in keys]
 
 
 def _sums_by_key(
