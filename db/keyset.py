@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -98,11 +98,13 @@ def windowed_per_parent(
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
+    more: Callable[[sa.Subquery], Sequence[sa.ColumnElement[Any]]] = lambda _rows: (),
 ) -> sa.Select[Any]:
     """Cut the same window out of each parent's list, in one statement.
 
     Rows are ranked within their parent; the columns of `select` come back in their order, parents
-    mixed, each parent's rows in the direction of reading.
+    mixed, each parent's rows in the direction of reading. `more` makes further columns, which are
+    computed for the rows within the window alone.
     """
     order = order_by(shape, columns, descending=descending)
     rank = sa.func.row_number().over(partition_by=list(partition), order_by=order)
@@ -110,7 +112,7 @@ def windowed_per_parent(
     inner = ranked.add_columns(rank.label("rank")).subquery()
     names = select.selected_columns.keys()
     return (
-        sa.select(*(inner.c[name] for name in names))
+        sa.select(*(inner.c[name] for name in names), *more(inner))
         .where(inner.c.rank <= sa.bindparam("limit", type_=sa.BigInteger))
         .order_by(inner.c.rank)
     )

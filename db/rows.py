@@ -1,7 +1,8 @@
 """What queries return: named tuples, whose fields are selected by name, in this order.
 
 An answer holds hundreds of them, and named tuples are made in a fraction of the time that frozen
-dataclasses take.
+dataclasses take. Fields with a default are what a row may carry of others (`db.queries.carried`):
+the JSON of it, where the query was asked for it and could tell.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class InterceptionRow(NamedTuple):
     metadata: dict[str, Any]
     started_at: datetime
     ended_at: datetime
+    initiator: str | None = None
+    token_usages: str | None = None
+    user_prompts: str | None = None
+    tool_usages: str | None = None
+    model_thoughts: str | None = None
 
     @property
     def session_key(self) -> SessionKey:
@@ -86,6 +92,10 @@ class SessionRow(NamedTuple):
     last_prompt_id: UUID | None
     # As text, since a sum of bigints may be larger than one.
     token_sums: list[str]
+    # As JSON with its keys ascending; None without a rollup.
+    token_metadata: str | None
+    initiator: str | None = None
+    last_prompt: str | None = None
 
     @property
     def key(self) -> SessionKey:

@@ -172,14 +172,14 @@ class Completer:
             return completed
         if value is None or value is Undefined:
             return None
+        if isinstance(value, Fragment):
+            # Carried by the row, and complete as it is.
+            return value
         if is_leaf_type(type_):
             return complete(type_, value)
         return self._composite(field, type_, value, path)
 
     def _composite(self, field: Field, type_: GraphQLOutputType, value: Any, path: _Path) -> Any:
-        if isinstance(value, Fragment):
-            # Complete as it is: its batch has seen to that.
-            return value
         if is_list_type(type_):
             return self._list(field, type_.of_type, value, path)
         if is_abstract_type(type_):

@@ -17,7 +17,7 @@ from graphql import ExecutionResult, GraphQLSchema
 from graphql.execution.values import VariableValues
 
 from engine import careful
-from engine.lookups import Group, Lookups, Want
+from engine.lookups import Group, Lookups, Want, carried
 from engine.plan import Field, Plan, Region
 from engine.spec import attempt
 from engine.trace import Trace
@@ -106,6 +106,13 @@ class Execution:
                 for field in stop.lookups if rows else ():
                     assert field.arguments is not None
                     assert field.region is not None
+                    known = carried(field, rows)
+                    if known is not None:
+                        # Complete as it is: who told it has seen to that.
+                        self._outcomes[field] = self._completed[field.region] = known
+                        if self._trace is not None:
+                            self._trace.carried[field] = len(rows)
+                        continue
                     arguments = attempt(field.arguments.value, self._variables)
                     outcomes, more = self._lookups.wants(field, rows, arguments)
                     self._outcomes[field] = outcomes
@@ -160,7 +167,7 @@ class Execution:
             elif want.is_whole and not region.stops and not self._failed:
                 values = self._outcomes[want.field]
                 try:
-                    self._completed[region] = values if want.group.is_json else region.build(values)
+                    self._completed[region] = region.build(values)
                 except Exception:  # noqa: BLE001
                     self._failed = True
 

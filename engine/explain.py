@@ -25,8 +25,9 @@ class Step:
         batch: The batch; None where each row chooses one.
         key: What of a row is looked up; None where each row makes its own ask.
         reads: What is read from the value, without further look-ups.
-        is_json: Whether the batch is asked for that as JSON.
-        call: The call that made it, where a run is explained and a row wanted it.
+        is_carried: Whether the rows that it is a look-up of are asked to carry that as JSON.
+        carried: How many rows did, where a run is explained.
+        call: The call that made it, where a run is explained and it was looked up.
         below: The look-ups that follow.
     """
 
@@ -37,7 +38,8 @@ class Step:
     batch: str | None
     key: str | None
     reads: tuple[str, ...]
-    is_json: bool
+    is_carried: bool
+    carried: int | None
     call: Call | None
     below: list[Step] = field(default_factory=list)
 
@@ -49,10 +51,12 @@ class Step:
             "level": self.level,
             "batch": self.call.batch if self.call is not None else self.batch,
             "reads": list(self.reads),
-            "json": self.is_json,
+            "carried": self.is_carried,
         }
         if self.on is not None:
             result["on"] = self.on
+        if self.carried is not None:
+            result["run"] = {"rows": self.carried, "keys": 0}
         if self.call is not None:
             result["run"] = {
                 "rows": self.call.rows,
@@ -78,13 +82,17 @@ def explained(
     for level in trace.levels if trace is not None else ():
         for call in level:
             calls |= {each: call for each in call.fields if each not in calls}
-    return _Explainer(variables or VariableValues({}, {}), calls).steps(plan.root, 1)
+    carried = {} if trace is None else trace.carried
+    return _Explainer(variables or VariableValues({}, {}), calls, carried).steps(plan.root, 1)
 
 
 class _Explainer:
-    def __init__(self, variables: VariableValues, calls: dict[Field, Call]) -> None:
+    def __init__(
+        self, variables: VariableValues, calls: dict[Field, Call], carried: dict[Field, int]
+    ) -> None:
         self._variables = variables
         self._calls = calls
+        self._carried = carried
 
     def steps(self, region: Region, level: int) -> list[Step]:
         several = len(region.shape) > 1
@@ -105,7 +113,8 @@ class _Explainer:
             batch=self._batch(each, each.spec, level),
             key=each.spec.key,
             reads=tuple(dict.fromkeys(_reads(each.region))),
-            is_json=bool(each.region.columns),
+            is_carried=each.columns is not None,
+            carried=self._carried.get(each),
             call=self._calls.get(each),
             below=self.steps(each.region, level + 1),
         )
@@ -182,13 +191,17 @@ def _drawn(step: Step, corner: str, indent: str, *, analyzed: bool) -> Iterator[
     )
     if not analyzed:
         yield cells
+    elif step.carried is not None:
+        yield (*cells, f"{step.carried:,}, with the row", "")
     elif call is None:
         yield (*cells, "wanted by none", "")
     else:
         yield (*cells, f"{call.rows:,} → {call.keys:,}", f"{call.seconds * 1000:.1f} ms")
     bar = f"{indent}{'│' if step.below else ' '}  "
-    if step.reads:
-        yield f"{bar}reads {', '.join(step.reads)}{', as JSON' if step.is_json else ''}"
+    told = [f"reads {', '.join(step.reads)}"] if step.reads else []
+    told += ["as JSON with its row"] if step.is_carried else []
+    if told:
+        yield f"{bar}{', '.join(told)}"
     yield from (f"{bar}{note}" for note in (call.notes if call is not None else ()))
     for below in step.below:
         last = below is step.below[-1]

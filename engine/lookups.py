@@ -9,7 +9,7 @@ from typing import Any
 from orjson import Fragment
 
 from engine.plan import Field
-from engine.spec import Batch, Column, JsonBatch, Lookup, ask_of, attempt
+from engine.spec import Batch, Lookup, ask_of, attempt
 
 
 class Group:
@@ -19,23 +19,13 @@ class Group:
         found: What was looked up so far, by key. The key None stands for null.
         missing: The keys that this level wants and that are not found yet, in order.
         failed: Whether one of the results is an exception.
-        is_json: Whether the results are complete as they are, written by the batch itself.
     """
 
-    __slots__ = ("_columns", "_json", "args", "batch", "failed", "found", "is_json", "missing")
+    __slots__ = ("args", "batch", "failed", "found", "missing")
 
-    def __init__(
-        self,
-        batch: Batch,
-        args: Hashable,
-        json: JsonBatch | None = None,
-        columns: tuple[Column, ...] = (),
-    ) -> None:
+    def __init__(self, batch: Batch, args: Hashable) -> None:
         self.batch = batch
         self.args = args
-        self._json = json if columns else None
-        self._columns = columns
-        self.is_json = self._json is not None
         self.found: dict[Any, Any] = {None: None}
         self.missing: dict[Any, None] = {}
         self.failed = False
@@ -59,21 +49,12 @@ class Group:
         for start in range(0, len(missing), max_keys):
             keys = missing[start : start + max_keys]
             try:
-                results = await self._results(context, keys)
+                results = await self.batch(context, keys, self.args)
                 self.found.update(zip(keys, results, strict=True))
             except Exception as error:  # noqa: BLE001
                 results = [error]
                 self.found.update(dict.fromkeys(keys, error))
             self.failed = self.failed or has_exception(results)
-
-    async def _results(self, context: Any, keys: Sequence[Any]) -> Sequence[Any]:
-        if self._json is not None:
-            texts = await self._json(context, keys, self.args, self._columns)
-            if texts is not None:
-                return list(map(Fragment, texts))
-            # The columns can't be told of these keys: rows, and what is made of them, are.
-            self.is_json = False
-        return await self.batch(context, keys, self.args)
 
 
 class Want:
@@ -129,7 +110,7 @@ class Lookups:
     """
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[Batch, Hashable, tuple[Column, ...]], Group] = {}
+        self._groups: dict[tuple[Batch, Hashable], Group] = {}
         self.failed = False
 
     def wants(
@@ -153,8 +134,7 @@ class Lookups:
             return [arguments] * len(rows), []
         if spec.batch is not None and spec.key is not None:
             try:
-                columns = field.region.columns if field.region is not None else ()
-                group = self._group(spec.batch, arguments, spec.json, columns)
+                group = self._group(spec.batch, arguments)
                 want = Want(field, group, spec.then, outcomes)
                 want.keys = list(map(attrgetter(spec.key), rows))
                 want.group.want(want.keys)
@@ -190,18 +170,27 @@ class Lookups:
             want.group.want(want.keys)
         return list(wants.values())
 
-    def _group(
-        self,
-        batch: Batch,
-        args: Hashable,
-        json: JsonBatch | None = None,
-        columns: tuple[Column, ...] = (),
-    ) -> Group:
-        name = (batch, args, columns)
+    def _group(self, batch: Batch, args: Hashable) -> Group:
+        name = (batch, args)
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = Group(batch, args, json, columns)
+            group = self._groups[name] = Group(batch, args)
         return group
+
+
+def carried(field: Field, rows: Sequence[Any]) -> list[Any] | None:
+    """Return the outcomes of a look-up that the rows carry; None where one of them does not."""
+    if field.columns is None:
+        return None
+    assert isinstance(field.spec, Lookup)
+    assert field.spec.carried is not None
+    outcomes = []
+    for row in rows:
+        text = getattr(row, field.spec.carried, None)
+        if text is None:
+            return None
+        outcomes.append(Fragment(text))
+    return outcomes
 
 
 def has_exception(values: Sequence[Any]) -> bool:

@@ -38,6 +38,8 @@ class Field:
         shape: What is selected of the value, by object type; empty for leaves.
         arguments: Of a look-up: what `ask` takes, or the `args` of the batch.
         region: Of a look-up: its value and all that is read from it.
+        columns: Of a look-up whose outcome the rows are to carry: what is read of its objects, none
+            where the outcome is a leaf; None where it is looked up in any case.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Field:
     shape: Mapping[str, Selection]
     arguments: Arguments | None = None
     region: Region | None = None
+    columns: tuple[Column, ...] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -78,7 +81,6 @@ class Region:
         type: The type of the value.
         shape: What is selected of it, by object type; empty for a leaf.
         stops: The selections in it that look further, in the order of the response.
-        columns: What its batch is asked for as JSON; empty where rows are fetched.
         build: Generated: completes the values.
         gather: Generated, where there are stops: finds their objects.
     """
@@ -87,7 +89,6 @@ class Region:
     type: GraphQLOutputType
     shape: Mapping[str, Selection]
     stops: tuple[Selection, ...] = ()
-    columns: tuple[Column, ...] = ()
     build: Build = field(init=False)
     gather: Gather = field(init=False)
 
@@ -106,11 +107,14 @@ class Plan:
         source: The generated code.
         reads: Which attributes of the objects of each type are looked at anywhere in the operation;
             None where that may be any. What is not read need not be fetched.
+        carries: What rows of each type are to carry as JSON: by the attribute that holds it, what
+            is read of its objects (nothing, where it is a leaf).
     """
 
     root: Region
     source: str
     reads: Mapping[str, frozenset[str] | None] = field(init=False)
+    carries: Mapping[str, Mapping[str, tuple[Column, ...]]] = field(init=False)
 
     def __post_init__(self) -> None:
         found: dict[str, set[str] | None] = defaultdict(set)
@@ -120,6 +124,13 @@ class Plan:
         self.reads = {
             name: None if attributes is None else frozenset(attributes)
             for name, attributes in found.items()
+        }
+        self.carries = {
+            stop.type_name: carried
+            for level in self.levels()
+            for region in level
+            for stop in region.stops
+            if (carried := _carried(stop))
         }
 
     def levels(self) -> Iterator[tuple[Region, ...]]:
@@ -146,3 +157,11 @@ def _note_reads(shape: Mapping[str, Selection], found: dict[str, set[str] | None
                     known.update(attributes)
             if each.region is None:
                 _note_reads(each.shape, found)
+
+
+def _carried(selection: Selection) -> dict[str, tuple[Column, ...]]:
+    return {
+        each.spec.carried: each.columns
+        for each in selection.lookups
+        if isinstance(each.spec, Lookup) and each.spec.carried and each.columns is not None
+    }

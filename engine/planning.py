@@ -16,10 +16,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_named_type,
-    get_nullable_type,
     is_abstract_type,
     is_leaf_type,
-    is_list_type,
     is_object_type,
 )
 from graphql.execution.collect_fields import (
@@ -34,7 +32,7 @@ from graphql.language import Visitor, visit
 
 from engine.arguments import Arguments
 from engine.plan import Field, Region, Selection
-from engine.spec import Column, JsonBatch, Read, spec_of
+from engine.spec import Column, Lookup, Read, spec_of
 
 # A field of an abstract type is planned once for each possible type, so plans may be much larger
 # than documents. One of this size takes some tenths of a second to compile.
@@ -78,7 +76,7 @@ class Planner:
         self._variables = variables
         self._fields = 0
         self._regions = 0
-        self._by_json: dict[JsonBatch, list[Region]] = defaultdict(list)
+        self._selections: dict[str, list[Selection]] = defaultdict(list)
 
     def plan(self) -> Region:
         """Return the region of the root.
@@ -96,16 +94,17 @@ class Planner:
             self._operation.node,
         )
         selection = self._selection(root, collected.grouped_field_set)
-        for regions in self._by_json.values():
-            # What several fields want is better fetched once, as rows that they share.
-            if len(regions) > 1:
-                for region in regions:
-                    region.columns = ()
+        for selections in self._selections.values():
+            # Whoever fetches rows knows of their type only, not for which place they are.
+            if len(selections) == 1:
+                _carry(selections[0])
         return self._region(root, {root.name: selection}, "root")
 
     def _selection(self, parent: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
         fields = tuple(self._field(parent, key, details) for key, details in grouped.items())
-        return Selection(parent.name, fields)
+        selection = Selection(parent.name, fields)
+        self._selections[parent.name].append(selection)
+        return selection
 
     def _field(self, parent: GraphQLObjectType, key: str, details: FieldDetailsList) -> Field:
         self._fields += 1
@@ -129,9 +128,6 @@ class Planner:
             return Field(key, name, parent.name, definition.type, nodes, spec, shape)
         arguments = Arguments(definition, node, spec.arguments, static=spec.batch is not None)
         region = self._region(definition.type, shape, key)
-        if spec.json is not None:
-            region.columns = _columns(definition.type, shape)
-            self._by_json[spec.json].append(region)
         return Field(key, name, parent.name, definition.type, nodes, spec, shape, arguments, region)
 
     def _shape(self, type_: GraphQLOutputType, details: FieldDetailsList) -> dict[str, Selection]:
@@ -165,10 +161,24 @@ class Planner:
         return Region(name, type_, shape, tuple(_stops(shape)))
 
 
-def _columns(type_: GraphQLOutputType, shape: Mapping[str, Selection]) -> tuple[Column, ...]:
-    """Return what a batch may write as JSON; nothing where more than columns is selected."""
-    if not is_list_type(get_nullable_type(type_)) or len(shape) != 1:
+def _carry(selection: Selection) -> None:
+    """Have the rows of a selection carry what of them is looked up, where they can."""
+    by_attribute: dict[str, list[Field]] = defaultdict(list)
+    for field in selection.lookups:
+        if isinstance(field.spec, Lookup) and field.spec.carried is not None:
+            by_attribute[field.spec.carried].append(field)
+    for fields in by_attribute.values():
+        # What several fields want of a row is better fetched once, as rows that they share.
+        if len(fields) == 1:
+            fields[0].columns = _columns(fields[0].shape)
+
+
+def _columns(shape: Mapping[str, Selection]) -> tuple[Column, ...] | None:
+    """Return what is read of a value without looking further, where that can be told as JSON."""
+    if not shape:
         return ()
+    if len(shape) > 1:
+        return None
     (selection,) = shape.values()
     columns = []
     for field in selection.fields:
@@ -177,8 +187,9 @@ def _columns(type_: GraphQLOutputType, shape: Mapping[str, Selection]) -> tuple[
         elif isinstance(field.spec, Read) and field.spec.name is not None and not field.shape:
             columns.append(Column(field.key, field.spec.name))
         else:
-            return ()
-    return tuple(columns)
+            return None
+    # Where all is skipped nothing is left to be told.
+    return tuple(columns) or None
 
 
 def _stops(shape: Mapping[str, Selection]) -> list[Selection]:

@@ -24,7 +24,7 @@ Batch: TypeAlias = Callable[[Any, Sequence[Any], Any], Awaitable[Sequence[Any]]]
 
 
 class Column(NamedTuple):
-    """A field of the objects that a batch writes as JSON by itself.
+    """A field of the objects that a row carries as JSON.
 
     Attributes:
         key: The response name.
@@ -36,13 +36,6 @@ class Column(NamedTuple):
     key: str
     name: str
     is_type: bool = False
-
-
-# (context, keys, arguments, columns) -> for each key the JSON of its list of objects, which have
-# these columns in this order; None where that can't be told this time, and rows are needed.
-JsonBatch: TypeAlias = Callable[
-    [Any, Sequence[Any], Any, tuple[Column, ...]], Awaitable[Sequence[str] | None]
-]
 
 
 class Ask(Protocol):
@@ -77,8 +70,8 @@ class Read:
         attribute: The attribute of the row that holds it.
         get: Derives it from the row. What it raises is the error of the field.
         of: The attributes that `get` looks at; None where it may look at any.
-        name: By which a batch that writes JSON knows it: the attribute, or what is given with
-            `get`; None where no such batch does.
+        name: By which those who write JSON know it: the attribute, or what is given with `get`;
+            None where they don't.
     """
 
     attribute: str | None = None
@@ -107,7 +100,8 @@ class Lookup:
         arguments: Makes of the field's coerced arguments what `ask` takes, or the `args` of the
             batch: once for a selection and not once for a row. Without it `ask` takes them as they
             are, and the `args` of a static look-up are None.
-        json: Finds the same as `batch` as JSON, where nothing but columns is selected of it.
+        carried: The attribute of the row that holds the same as JSON, if who fetched the row was
+            asked for it and could tell (`Plan.carries`); else it is None, or missing.
     """
 
     ask: Callable[[Any, Any], Ask | None] | None = None
@@ -115,12 +109,12 @@ class Lookup:
     key: str | None = None
     then: str | None = None
     arguments: Callable[[Mapping[str, Any]], Any] | None = None
-    json: JsonBatch | None = None
+    carried: str | None = None
 
     def __post_init__(self) -> None:
         static = self.batch is not None and self.key is not None
-        if self.json is not None and (not static or self.then is not None):
-            raise ValueError("A look-up by JSON is one by `batch` and `key`, without `then`.")
+        if self.carried is not None and self.arguments is not None:
+            raise ValueError("A look-up that rows carry the outcome of has no arguments.")
         if (self.ask is None) != static or (self.ask is not None and self.then is not None):
             raise ValueError("A look-up is by `ask`, or by `batch` and `key`: give one of them.")
 

@@ -43,6 +43,7 @@ class Trace:
         notes: What was noted since the last call began.
         fetching: Seconds in batches.
         building: Seconds in which the answer was built.
+        carried: The look-ups whose outcome the rows carried, with the number of rows.
         careful: Whether it was built with an eye on errors.
     """
 
@@ -50,6 +51,7 @@ class Trace:
     notes: list[Any] = field(default_factory=list)
     fetching: float = 0.0
     building: float = 0.0
+    carried: dict[Field, int] = field(default_factory=dict)
     careful: bool = False
 
     def begin(self, group: Group, fields: tuple[Field, ...], rows: int) -> Call:

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 # (context, keys, arguments) -> one result a key, in their order.
 Batch: TypeAlias = Callable[["Context", Sequence[Any], Any], Awaitable[Sequence[Any]]]
 
-# A field of the objects that are written as JSON: its response name, the attribute that it reads,
-# and whether it is the type's name instead.
-JsonColumn: TypeAlias = tuple[str, str, bool]
-
-# (context, keys, arguments, columns) -> for each key the JSON of its list; None where rows are
-# needed this time.
-JsonBatch: TypeAlias = Callable[
-    ["Context", Sequence[Any], Any, Sequence[Any]], Awaitable[Sequence[str] | None]
-]
-
 # Page sizes multiply over the levels of a query; this bounds the keys of one statement.
 _MAX_KEYS = 10_000
 

@@ -10,27 +10,11 @@ from uuid import UUID
 from db.database import Snapshot
 from db.queries import columns
 from db.queries.columns import Unread
-from db.rows import (
-    InterceptionRow,
-    ModelThoughtRow,
-    SessionRow,
-    TokenUsageRow,
-    ToolUsageRow,
-    UserPromptRow,
-)
+from db.queries.reading import Reading
 from resolvers.access import Reach, Scope
 from resolvers.asking import Ask, Loaders
+from resolvers.carrying import TYPE_NAMES, Columns, carrying
 from resolvers.principal import Principal
-
-# The GraphQL types whose rows have columns that are dear to fetch.
-TYPE_NAMES: Mapping[type, str] = {
-    SessionRow: "Session",
-    InterceptionRow: "Interception",
-    TokenUsageRow: "TokenUsage",
-    UserPromptRow: "UserPrompt",
-    ToolUsageRow: "ToolUsage",
-    ModelThoughtRow: "ModelThought",
-}
 
 
 @dataclass(slots=True)
@@ -44,6 +28,7 @@ class Context:
         max_page_size: The largest page that a list gives.
         reads: Which attributes are read anywhere in the operation, by the name of the GraphQL type;
             a type that is not named, or has None, may be read in full.
+        carries: What the rows of a type are to carry of others as JSON, by the same names.
     """
 
     principal: Principal
@@ -51,6 +36,7 @@ class Context:
     db: Snapshot
     max_page_size: int
     reads: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    carries: Mapping[str, Columns] = field(default_factory=dict)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +58,14 @@ class Context:
     def unread(self, row: type) -> Unread:
         """Return the columns that rows of a type may leave out."""
         return columns.unread(row, self.reads.get(TYPE_NAMES[row]))
+
+    def reading(self, row: type) -> Reading:
+        """Return what is read of the rows of a type, and what they are to carry."""
+        unread, carries = self.unread(row), self.carries.get(TYPE_NAMES[row])
+        # Another program's columns may be of other types than ours.
+        if carries is None or self.db.is_attached:
+            return Reading(unread)
+        return Reading(unread, carrying(row, carries))
 
     async def load(self, ask: Ask) -> Any:
         """Make one look-up, batched with its like."""

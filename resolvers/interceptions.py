@@ -62,7 +62,7 @@ async def _page_or_error(
     rows = []
     if not ctx.reads_nothing:
         rows = await interceptions.page(
-            ctx.db, ctx.reader, filter_, keyset_of(view), ctx.unread(InterceptionRow)
+            ctx.db, ctx.reader, filter_, keyset_of(view), ctx.reading(InterceptionRow)
         )
     return page_of(rows, view, _NEWEST, filter_, Ask(counts, filter_))
 
@@ -71,7 +71,8 @@ async def of_window(ctx: Context, filter_: Filter, window: Keyset) -> list[Inter
     """Return a window of the interceptions that the caller may read and that pass, newest first."""
     if ctx.reads_nothing:
         return []
-    return await interceptions.page(ctx.db, ctx.reader, filter_, window)
+    read = ctx.reading(InterceptionRow)
+    return await interceptions.page(ctx.db, ctx.reader, filter_, window, read)
 
 
 async def counts(ctx: Context, filters: Sequence[Filter], _args: None = None) -> list[int]:
@@ -87,7 +88,7 @@ async def by_ids(
     """Return the interceptions with these ids that the caller may read."""
     if ctx.reads_nothing:
         return [None] * len(ids)
-    found = await interceptions.by_ids(ctx.db, ctx.reader, ids, ctx.unread(InterceptionRow))
+    found = await interceptions.by_ids(ctx.db, ctx.reader, ids, ctx.reading(InterceptionRow))
     return [found.get(interception_id) for interception_id in ids]
 
 
@@ -95,13 +96,13 @@ async def of_sessions(
     ctx: Context, keys: Sequence[SessionKey], args: PageArgs
 ) -> list[Page[InterceptionRow] | ApiError]:
     """Return one page of each session's interceptions, oldest first."""
-    unread = ctx.unread(InterceptionRow)
+    read = ctx.reading(InterceptionRow)
     return await pages_of(
         keys,
         args,
         ctx.max_page_size,
         _OF_SESSION,
-        lambda keys, window: interceptions.page_of_sessions(ctx.db, keys, window, unread),
+        lambda keys, window: interceptions.page_of_sessions(ctx.db, keys, window, read),
         lambda key: Ask(sessions.summaries, key, then="interception_count"),
     )
 
@@ -110,13 +111,13 @@ async def of_threads(
     ctx: Context, ids: Sequence[UUID], args: PageArgs
 ) -> list[Page[InterceptionRow] | ApiError]:
     """Return one page of each thread's interceptions, oldest first."""
-    unread = ctx.unread(InterceptionRow)
+    read = ctx.reading(InterceptionRow)
     return await pages_of(
         ids,
         args,
         ctx.max_page_size,
         _OF_THREAD,
-        lambda ids, window: interceptions.page_of_threads(ctx.db, ids, window, unread),
+        lambda ids, window: interceptions.page_of_threads(ctx.db, ids, window, read),
         lambda thread_id: Ask(threads.summaries, thread_id, then="interception_count"),
     )
 

@@ -36,7 +36,8 @@ async def page(ctx: Context, filter_: Filter, window: Keyset) -> list[MatchingSe
     if ctx.reads_nothing:
         return []
     if matching_sessions.takes_whole_sessions(filter_):
-        rows = await sessions.page(ctx.db, ctx.reader, filter_, window)
+        read = ctx.reading(SessionRow)
+        rows = await sessions.page(ctx.db, ctx.reader, filter_, window, read=read)
         return [MatchingSession(r, r.started_at, r.ended_at, r.thread_count) for r in rows]
     keys = await matching_sessions.page(ctx.db, ctx.reader, filter_, window)
     return await _matching(ctx, filter_, keys)
@@ -58,7 +59,7 @@ async def position(
 async def _matching(
     ctx: Context, filter_: Filter, keys: Sequence[SessionKey]
 ) -> list[MatchingSession]:
-    rows = await sessions.by_keys(ctx.db, ctx.reader, keys)
+    rows = await sessions.by_keys(ctx.db, ctx.reader, keys, ctx.reading(SessionRow))
     figures = await matching_sessions.figures(ctx.db, filter_, keys)
     return [
         MatchingSession(rows[key], each.started_at, each.ended_at, each.thread_count)

@@ -95,7 +95,7 @@ async def _page_or_error(ctx: Context, wanted: SessionList) -> Page[SessionRow] 
             filter_,
             keyset_of(view),
             _ORDERS[wanted.order],
-            ctx.unread(SessionRow),
+            ctx.reading(SessionRow),
         )
     return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
 
@@ -113,7 +113,7 @@ async def by_keys(
     """Return the sessions with these keys that the caller may read."""
     if ctx.reads_nothing:
         return [None] * len(keys)
-    found = await sessions.by_keys(ctx.db, ctx.reader, keys, ctx.unread(SessionRow))
+    found = await sessions.by_keys(ctx.db, ctx.reader, keys, ctx.reading(SessionRow))
     return [found.get(key) for key in keys]
 
 
@@ -126,8 +126,8 @@ async def by_names(
     keys = await sessions.keys_by_session_ids(ctx.db, ctx.reader, [n.session_id for n in names])
     chosen = [await _choose(ctx, name, keys) for name in names]
     wanted = [key for key in chosen if isinstance(key, tuple)]
-    unread = ctx.unread(SessionRow)
-    found = await sessions.by_keys(ctx.db, ctx.reader, wanted, unread) if wanted else {}
+    read = ctx.reading(SessionRow)
+    found = await sessions.by_keys(ctx.db, ctx.reader, wanted, read) if wanted else {}
     return [found.get(key) if isinstance(key, tuple) else key for key in chosen]
 
 
@@ -168,8 +168,8 @@ async def of_users(
     async def fetch(user_ids: Sequence[UUID], window: Keyset) -> dict[UUID, list[SessionRow]]:
         if ctx.reads_nothing:
             return {}
-        unread = ctx.unread(SessionRow)
-        return await sessions.page_of_users(ctx.db, ctx.reader, user_ids, window, unread)
+        read = ctx.reading(SessionRow)
+        return await sessions.page_of_users(ctx.db, ctx.reader, user_ids, window, read)
 
     return await pages_of(
         user_ids,

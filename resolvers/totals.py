@@ -24,13 +24,17 @@ _LARGEST = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class TokenSummary:
-    """The four sums in tokens, and how to learn the sums of the metadata."""
+    """The four sums in tokens, and how to learn the sums of the metadata.
+
+    `carried_metadata` has these as JSON, where they are known already.
+    """
 
     input_tokens: int
     output_tokens: int
     cache_read_input_tokens: int
     cache_write_input_tokens: int
     metadata: Ask
+    carried_metadata: str | None = None
 
 
 async def of_interceptions(
@@ -48,7 +52,7 @@ async def of_threads(ctx: Context, ids: Sequence[UUID], _args: None = None) -> l
 
 def of_session(row: SessionRow) -> TokenSummary:
     """Return the totals of a session; zeros where it has no token usage."""
-    return TokenSummary(*row.tokens, Ask(metadata_of_sessions, row.key))
+    return TokenSummary(*row.tokens, Ask(metadata_of_sessions, row.key), row.token_metadata)
 
 
 async def metadata_of_interceptions(

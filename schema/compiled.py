@@ -22,6 +22,7 @@ _SCALARS = {
 
 def _tell(context: Context, plan: Plan) -> None:
     context.reads = plan.reads
+    context.carries = plan.carries
 
 
 engine = Engine(graphql_core(schema), type_of=type_of, scalars=_SCALARS, on_plan=_tell)

@@ -14,7 +14,7 @@ import strawberry
 from strawberry import UNSET
 
 from engine.spec import EXTENSION, Lookup, Read, Spec
-from resolvers.asking import Ask, Batch, JsonBatch
+from resolvers.asking import Ask, Batch
 from resolvers.paging import PageArgs
 from schema.cost import CONNECTION, Cost, list_of, sizes_by
 
@@ -65,7 +65,7 @@ def derived(
 ) -> Any:
     """Declare a field that is a pure function of some attributes of the row, `of`.
 
-    Batches that write JSON know it by its name, where it has one.
+    Who writes rows as JSON knows it by its name, where it has one.
     """
     return _field(Read(get=get, of=tuple(of), name=name), description)
 
@@ -77,7 +77,7 @@ def look_up(
     then: str | None = None,
     *,
     size: int | None = None,
-    json: JsonBatch | None = None,
+    carried: str | None = None,
 ) -> Any:
     """Declare a field that is looked up by an attribute of the row, `key`.
 
@@ -87,17 +87,27 @@ def look_up(
         description: For the person in GraphiQL.
         then: The attribute of the result that is wanted; without it the result itself.
         size: How many a list of objects usually holds; operations are judged by it beforehand.
-        json: Finds the same as JSON, where nothing but columns is selected.
+        carried: The attribute of the row that may hold the same as JSON.
     """
     sizes = [] if size is None else [list_of(size)]
-    spec = Lookup(batch=batch, key=key, then=then, json=json)
+    spec = Lookup(batch=batch, key=key, then=then, carried=carried)
     return _field(spec, description, directives=sizes)
 
 
-def asked(ask: Callable[[Any], Ask], description: str, *, weight: int | None = None) -> Any:
-    """Declare a field whose row brings its look-up along; `weight` is its cost where it has one."""
+def asked(
+    ask: Callable[[Any], Ask],
+    description: str,
+    *,
+    weight: int | None = None,
+    carried: str | None = None,
+) -> Any:
+    """Declare a field whose row brings its look-up along; `weight` is its cost where it has one.
+
+    `carried` is as in `look_up`.
+    """
     costs = [] if weight is None else [Cost(weight=str(weight))]
-    return _field(Lookup(ask=lambda row, _arguments: ask(row)), description, directives=costs)
+    spec = Lookup(ask=lambda row, _arguments: ask(row), carried=carried)
+    return _field(spec, description, directives=costs)
 
 
 def connection(batch: Batch, key: str, description: str) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
-from resolvers import nodes, usages
+from resolvers import nodes
+from resolvers.carrying import GLOBAL_ID
 from schema.fields import derived
 
 
@@ -18,5 +19,5 @@ class Node:
         nodes.global_id,
         ("id", "session_id", "initiator_id"),
         "The global id: opaque, the same for ever, unique over all types.",
-        usages.GLOBAL_ID,
+        GLOBAL_ID,
     )

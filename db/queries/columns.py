@@ -52,6 +52,7 @@ _OPTIONAL: Mapping[type, Mapping[str, str]] = {
         "last_active_at": "last_active_at",
         "last_prompt_id": "last_prompt_id",
         "token_sums": "token_sums",
+        "token_metadata": "token_metadata",
     },
     TokenUsageRow: {
         "provider_response_id": "provider_response_id",
@@ -96,7 +97,7 @@ def of(
     others: Mapping[str, sa.ColumnElement[Any]] | None = None,
     unread: Unread = ALL_READ,
 ) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of a row type, taken from a table.
+    """Return the columns of a row type, taken from a table, but what it may carry.
 
     Metadata that is NULL comes as an empty object, and an enum as text (its name differs between
     databases).
@@ -110,6 +111,7 @@ def of(
     return [
         sa.null().label(name) if name in unread else _column(table, name, others or {})
         for name in row._fields
+        if name not in row._field_defaults
     ]
 
 

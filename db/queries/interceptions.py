@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, sessions, tool_usages
-from db.queries import columns, prompt_search, scope
-from db.queries.columns import ALL_READ, Unread
+from db.queries import carried, columns, prompt_search, reading, scope
+from db.queries.reading import Reading
 from db.rows import InterceptionRow, SessionKey
 from db.statement import Statement
 
@@ -49,25 +49,29 @@ async def page(
     reader: UUID | None,
     filter_: Filter,
     window: Keyset,
-    unread: Unread = ALL_READ,
+    read: Reading = reading.ALL,
 ) -> list[InterceptionRow]:
     """Return a window of the interceptions that pass, newest first: (started_at, id) descending.
 
     Leans on the index (started_at desc, id desc), or (initiator_id, …) for one reader.
     """
     filter_ = await prompt_search.planned(db, reader, filter_)
-    statement = _page(filter_.shape(), reader is not None, window.shape(), unread)
+    statement = _page(filter_.shape(), reader is not None, window.shape(), read.shape())
     rows = await db.fetch(
-        statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
+        statement,
+        window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
     )
     return [InterceptionRow(*row) for row in rows]
 
 
 @lru_cache(columns.VARIANTS)
 def _page(
-    shape: tuple[filters.Shape, ...], scoped: bool, window: keyset.Shape, unread: Unread
+    shape: tuple[filters.Shape, ...],
+    scoped: bool,
+    window: keyset.Shape,
+    read: reading.Shape,
 ) -> Statement:
-    select = sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
+    select = sa.select(*reading.of(InterceptionRow, _i, read)).where(
         *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
     return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True))
@@ -103,30 +107,38 @@ def _count(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
 
 
 async def by_ids(
-    db: Snapshot, reader: UUID | None, ids: Sequence[UUID], unread: Unread = ALL_READ
+    db: Snapshot,
+    reader: UUID | None,
+    ids: Sequence[UUID],
+    read: Reading = reading.ALL,
 ) -> dict[UUID, InterceptionRow]:
     """Return the interceptions with these ids, by id."""
     rows = await db.fetch(
-        _by_ids(reader is not None, unread), {"ids": list(ids)} | scope.parameters(reader)
+        _by_ids(reader is not None, read.shape()),
+        {"ids": list(ids)} | scope.parameters(reader) | read.parameters(),
     )
     return {row[0]: InterceptionRow(*row) for row in rows}
 
 
 @lru_cache(columns.VARIANTS)
-def _by_ids(scoped: bool, unread: Unread) -> Statement:
+def _by_ids(scoped: bool, read: reading.Shape) -> Statement:
     return Statement.of(
-        sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
+        sa.select(*reading.of(InterceptionRow, _i, read)).where(
             _i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped)
         )
     )
 
 
 async def page_of_sessions(
-    db: Snapshot, keys: Sequence[SessionKey], window: Keyset, unread: Unread = ALL_READ
+    db: Snapshot,
+    keys: Sequence[SessionKey],
+    window: Keyset,
+    read: Reading = reading.ALL,
 ) -> dict[SessionKey, list[InterceptionRow]]:
     """Return one window of each session's interceptions: (started_at, id) ascending."""
     rows = await db.fetch(
-        _page_of_sessions(window.shape(), unread), window.parameters() | session_parameters(keys)
+        _page_of_sessions(window.shape(), read.shape()),
+        window.parameters() | session_parameters(keys) | read.parameters(),
     )
     result: dict[SessionKey, list[InterceptionRow]] = defaultdict(list)
     for record in rows:
@@ -136,13 +148,18 @@ async def page_of_sessions(
 
 
 @lru_cache(columns.VARIANTS)
-def _page_of_sessions(window: keyset.Shape, unread: Unread) -> Statement:
-    select = sa.select(*columns.of(InterceptionRow, _i, unread=unread)).where(
+def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
+    select = sa.select(*columns.of(InterceptionRow, _i, unread=read.unread)).where(
         *of_session_keys(_i), *filters.visible(_i)
     )
     return Statement.of(
         keyset.windowed_per_parent(
-            select, window, [_i.c.session_id, _i.c.initiator_id], _NEWEST, descending=False
+            select,
+            window,
+            [_i.c.session_id, _i.c.initiator_id],
+            _NEWEST,
+            descending=False,
+            more=partial(carried.of, InterceptionRow, shape=read.carrying),
         )
     )
 
@@ -179,22 +196,31 @@ def members_of_threads() -> sa.Subquery:
 
 
 async def page_of_threads(
-    db: Snapshot, ids: Sequence[UUID], window: Keyset, unread: Unread = ALL_READ
+    db: Snapshot,
+    ids: Sequence[UUID],
+    window: Keyset,
+    read: Reading = reading.ALL,
 ) -> dict[UUID, list[InterceptionRow]]:
     """Return one window of each thread's interceptions: (started_at, id) ascending."""
     rows = await db.fetch(
-        _page_of_threads(window.shape(), unread), window.parameters() | {"ids": list(ids)}
+        _page_of_threads(window.shape(), read.shape()),
+        window.parameters() | {"ids": list(ids)} | read.parameters(),
     )
     return _by_thread(rows)
 
 
 @lru_cache(columns.VARIANTS)
-def _page_of_threads(window: keyset.Shape, unread: Unread) -> Statement:
+def _page_of_threads(window: keyset.Shape, read: reading.Shape) -> Statement:
     m = members_of_threads()
-    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m, unread=unread))
+    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m, unread=read.unread))
     return Statement.of(
         keyset.windowed_per_parent(
-            select, window, [m.c.thread_id], (m.c.started_at, m.c.id), descending=False
+            select,
+            window,
+            [m.c.thread_id],
+            (m.c.started_at, m.c.id),
+            descending=False,
+            more=partial(carried.of, InterceptionRow, shape=read.carrying),
         )
     )
 

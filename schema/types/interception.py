@@ -33,7 +33,9 @@ class Interception(Node):
     """Over `InterceptionRow`."""
 
     interception_id: UUID = read("id", "Its id in the database.")
-    initiator: User = look_up(users.by_ids, "initiator_id", "The user on whose behalf it ran.")
+    initiator: User = look_up(
+        users.by_ids, "initiator_id", "The user on whose behalf it ran.", carried="initiator"
+    )
     session: Session = look_up(sessions.by_keys, "session_key", "The session that it is part of.")
     thread: Thread | None = look_up(
         threads.of_interceptions,
@@ -76,26 +78,26 @@ class Interception(Node):
         "id",
         "Its tokens, answer by answer, oldest first.",
         size=2,
-        json=usages.tokens_as_json,
+        carried="token_usages",
     )
     user_prompts: list[UserPrompt] = look_up(
         usages.prompts_of_interceptions,
         "id",
         "Its prompts, oldest first.",
         size=1,
-        json=usages.prompts_as_json,
+        carried="user_prompts",
     )
     tool_usages: list[ToolUsage] = look_up(
         usages.tools_of_interceptions,
         "id",
         "Its tool calls, oldest first.",
         size=3,
-        json=usages.tools_as_json,
+        carried="tool_usages",
     )
     model_thoughts: list[ModelThought] = look_up(
         usages.thoughts_of_interceptions,
         "id",
         "What the model thought, oldest first.",
         size=2,
-        json=usages.thoughts_as_json,
+        carried="model_thoughts",
     )

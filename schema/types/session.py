@@ -28,7 +28,9 @@ class Session(Node):
         "session_id",
         "The client's id of the session; without one the thread's id. Two users may share one.",
     )
-    initiator: User = look_up(users.by_ids, "initiator_id", "The user whose session it is.")
+    initiator: User = look_up(
+        users.by_ids, "initiator_id", "The user whose session it is.", carried="initiator"
+    )
     providers: list[str] = read("providers", "The types of providers asked, ascending.")
     models: list[str] = read("models", "The models asked, ascending.")
     client: str | None = read(
@@ -43,13 +45,16 @@ class Session(Node):
         "last_active_at", "When its newest prompt was recorded; its start where it has none."
     )
     last_prompt: str | None = look_up(
-        sessions.last_prompts, "last_prompt_id", "Its newest prompt; null where it has none."
+        sessions.last_prompts,
+        "last_prompt_id",
+        "Its newest prompt; null where it has none.",
+        carried="last_prompt",
     )
     thread_count: int = read("thread_count", "How many threads it has.")
     interception_count: int = read("interception_count", "How many interceptions it has.")
     token_usage: TokenUsageSummary = derived(
         totals.of_session,
-        ("token_sums", "session_id", "initiator_id"),
+        ("token_sums", "token_metadata", "session_id", "initiator_id"),
         "The tokens of all its interceptions.",
     )
     threads: ThreadConnection = connection(

@@ -39,6 +39,7 @@ class TokenUsageSummary:
         lambda row: row.metadata,
         "The integers among the usages' metadata, added up key by key; nested keys are joined by "
         "dots, all that is no integer is left out.",
+        carried="carried_metadata",
     )
 
 

@@ -46,28 +46,29 @@ def encoded(content: object) -> bytes:
         ).encode()
 
 
-def _plain(value: object) -> str:
-    """Return as text what an encoder does not know: the driver's own kind of UUID, a time."""
+def _plain(value: object) -> object:
+    """Return what an encoder does not know: the driver's own kind of UUID, a time, ready JSON."""
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, orjson.Fragment):
+        return orjson.loads(value.contents)
     raise TypeError(type(value).__name__)
 
 
-def user(row: UserRow) -> dict[str, Any]:
+# An initiator: name and attribute of each member, as `Context.carries` has them.
+USER = tuple((name, name, False) for name in ("id", "username", "name", "avatar_url"))
+
+
+def user(row: UserRow) -> dict[str, object]:
     """Return an initiator."""
-    return {
-        "id": row.id,
-        "username": row.username,
-        "name": row.name,
-        "avatar_url": row.avatar_url,
-    }
+    return {name: getattr(row, attribute) for name, attribute, _ in USER}
 
 
 def interception(
     row: InterceptionRow,
-    initiator: UserRow,
+    initiator: dict[str, object] | orjson.Fragment,
     tokens: Sequence[TokenUsageRow],
     prompts: Sequence[UserPromptRow],
     tools: Sequence[ToolUsageRow],
@@ -76,7 +77,7 @@ def interception(
     return {
         "id": row.id,
         "api_key_id": row.api_key_id,
-        "initiator": user(initiator),
+        "initiator": initiator,
         "provider": row.provider,
         "provider_name": row.provider_name,
         "model": row.model,

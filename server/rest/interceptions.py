@@ -32,6 +32,7 @@ async def _answer(ctx: Context, asked: Asked) -> Answer:
     after = await _position(ctx, paging.after_id)
     window = Keyset(limit=limit, offset=paging.offset, after=after)
     count = (await interceptions.counts(ctx, [filter_]))[0]
+    ctx.carries = {"Interception": {"initiator": encoding.USER}}
     rows = await interceptions.of_window(ctx, filter_, window)
     successor = asked.path.removesuffix("interceptions") + "sessions"
     return Answer(
@@ -57,7 +58,7 @@ async def _encoded(ctx: Context, rows: Sequence[InterceptionRow]) -> list[dict[s
     if not rows:
         return []
     ids = [row.id for row in rows]
-    initiators = await lists.initiators(ctx, [row.initiator_id for row in rows])
+    initiators = await lists.initiators_of(ctx, rows)
     return [
         encoding.interception(*each)
         for each in zip(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+
+from orjson import Fragment
 
 from db.filters import Filter
-from db.rows import UserRow
+from db.rows import InterceptionRow, SessionRow
 from resolvers import filtering, users
 from resolvers.context import Context
 from resolvers.filtering import Wanted
 from resolvers.search import Language, SearchError
+from server.rest import encoding
 from server.rest.parameters import INVALID_PARAMETERS, Paging
 from server.rest.refusals import RefusedError
 
@@ -43,12 +45,18 @@ def refuse_cursor_with_offset(name: ListName, paging: Paging, *, cursor: bool) -
         )
 
 
-async def initiators(ctx: Context, ids: Sequence[UUID]) -> list[UserRow]:
-    """Return the initiators of rows, in their order."""
-    distinct = list(set(ids))
-    found = dict(zip(distinct, await users.by_ids(ctx, distinct), strict=True))
+async def initiators_of(
+    ctx: Context, rows: Sequence[InterceptionRow | SessionRow]
+) -> list[dict[str, object] | Fragment]:
+    """Return the initiator of each row: what it carries, or else is looked up."""
+    ids = list({row.initiator_id for row in rows if row.initiator is None})
+    found = dict(zip(ids, await users.by_ids(ctx, ids), strict=True)) if ids else {}
     # Every row has its initiator: the column is a foreign key.
-    return [user for each in ids if (user := found[each]) is not None]
+    known = {user.id: encoding.user(user) for user in found.values() if user is not None}
+    return [
+        known[row.initiator_id] if row.initiator is None else Fragment(row.initiator)
+        for row in rows
+    ]
 
 
 async def filter_of(ctx: Context, name: ListName, q: str, language: Language) -> Filter:

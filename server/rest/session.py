@@ -94,11 +94,11 @@ async def _position(
 
 
 async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, object]:
-    initiator = (await lists.initiators(ctx, [session.initiator_id]))[0]
+    (initiator,) = await lists.initiators_of(ctx, [session])
     metadata = (await totals.metadata_of_sessions(ctx, [session.key]))[0]
     return {
         "id": session.session_id,
-        "initiator": encoding.user(initiator),
+        "initiator": initiator,
         "providers": session.providers,
         "models": session.models,
         **encoding.left_out_when_none(client=session.client),

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 from uuid import UUID
 
+from orjson import Fragment
+
 from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
-from db.rows import UserRow
+from db.rows import SessionKey, SessionRow
 from resolvers import matching_sessions, search, sessions
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
@@ -21,6 +23,21 @@ from server.rest.refusals import RefusedError
 from server.times import moment
 
 _NAME = ListName(cursor="after_session_id", search="session")
+
+# What is read of a session, and what its row is to carry.
+_READS = frozenset(
+    {
+        "ended_at",
+        "last_active_at",
+        "last_prompt_id",
+        "metadata",
+        "models",
+        "providers",
+        "thread_count",
+        "token_sums",
+    }
+)
+_CARRIES = {"initiator": encoding.USER, "last_prompt": ()}
 
 
 async def _answer(ctx: Context, asked: Asked) -> Answer:
@@ -36,6 +53,7 @@ async def _answer(ctx: Context, asked: Asked) -> Answer:
     after = await _position(ctx, filter_, session_id, initiator_id)
     window = Keyset(limit=limit, offset=paging.offset, after=after)
     count = (await sessions.counts(ctx, [filter_]))[0]
+    ctx.reads, ctx.carries = {"Session": _READS}, {"Session": _CARRIES}
     found = await matching_sessions.page(ctx, filter_, window)
     headers = {}
     if len(found) == limit:
@@ -73,32 +91,31 @@ def _next(asked: Asked, q: str, limit: int, last: MatchingSession) -> str:
 
 
 async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[str, object]]:
-    if not found:
-        return []
-    prompts = await _last_prompts(ctx, found)
-    initiators = await lists.initiators(ctx, [each.row.initiator_id for each in found])
-    return [
-        _session(*each)
-        for each in zip(
-            found,
-            initiators,
-            [prompts.get(each.row.last_prompt_id) for each in found],
-            strict=True,
-        )
-    ]
+    rows = [each.row for each in found]
+    initiators = await lists.initiators_of(ctx, rows)
+    prompts = await _last_prompts(ctx, rows)
+    return [_session(*each) for each in zip(found, initiators, prompts, strict=True)]
 
 
-async def _last_prompts(
-    ctx: Context, found: Sequence[MatchingSession]
-) -> dict[UUID | None, str | None]:
-    ids = [each.row.last_prompt_id for each in found if each.row.last_prompt_id is not None]
-    return dict(zip(ids, await sessions.last_prompts(ctx, ids), strict=True))
+async def _last_prompts(ctx: Context, rows: Sequence[SessionRow]) -> list[str | Fragment | None]:
+    wanted = {row.key: row.last_prompt_id for row in rows if row.last_prompt_id is not None}
+    carried: dict[SessionKey, str | Fragment | None] = {
+        row.key: Fragment(row.last_prompt)
+        for row in rows
+        if row.key in wanted and row.last_prompt is not None
+    }
+    missing = {key: prompt_id for key, prompt_id in wanted.items() if key not in carried}
+    texts = await sessions.last_prompts(ctx, list(missing.values()))
+    found = carried | dict(zip(missing, texts, strict=True))
+    return [found.get(row.key) for row in rows]
 
 
-def _session(session: MatchingSession, initiator: UserRow, prompt: str | None) -> dict[str, object]:
+def _session(
+    session: MatchingSession, initiator: dict[str, object] | Fragment, prompt: str | Fragment | None
+) -> dict[str, object]:
     return {
         "id": session.row.session_id,
-        "initiator": encoding.user(initiator),
+        "initiator": initiator,
         "providers": session.row.providers,
         "models": session.row.models,
         "client": session.row.client,

@@ -29,6 +29,17 @@ async def _history(make: Factory, sessions: int) -> None:
 # Without a rollup the figures and the newest prompts of sessions are a statement more, each time.
 MORE = range(7) if coder.IS_MEANT else (0,)
 
+# Fields that rows carry for the engine, so that it looks up nothing.
+_CARRIED = {
+    "initiator { username }",
+    "lastPrompt",
+    "tokenUsage { inputTokens metadata }",
+    "interceptions { nodes { tokenUsages { inputTokens } } }",
+    "interceptions { nodes { userPrompts { prompt } } }",
+    "interceptions { nodes { toolUsages { tool } } }",
+    "interceptions { nodes { modelThoughts { content } } }",
+}
+
 # The field below a session, and the statements: one for the page of sessions and those named.
 _OF_SESSIONS = [
     ("sessionId client metadata startedAt", 1),
@@ -77,7 +88,14 @@ async def test_one_parent_and_ten_take_the_same_statements(
         assert len(answer.data["sessions"]["nodes"]) == size
         taken.add(answer.statements)
     assert len(taken) == 1
+    if _carries(graph) and selection in _CARRIED:
+        statements -= 1
     assert taken.pop() - statements in MORE
+
+
+def _carries(graph: Graph) -> bool:
+    """Say whether rows carry others here: not for graphql-core, nor of another program's tables."""
+    return graph.executor == "compiled" and not coder.IS_MEANT
 
 
 async def test_the_nested_query_takes_a_statement_for_each_level_and_kind(
@@ -90,6 +108,10 @@ async def test_the_nested_query_takes_a_statement_for_each_level_and_kind(
         modelThoughts { content } } } } } } } } pageInfo { hasNextPage } } }"""
     answer = await graph.ask(query)
     assert not answer.errors
+    if _carries(graph):
+        # sessions with their users, threads, interceptions with their usages
+        assert (answer.statements, answer.rows) == (3, 10 + 20 + 40)
+        return
     # sessions, users, threads, interceptions, and the four kinds of usages
     assert answer.statements - 8 in MORE
     # sessions, users, threads, interceptions, usages

@@ -23,7 +23,7 @@ from graphql import (
     validate,
     visit,
 )
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import queries
 
@@ -175,6 +175,7 @@ async def test_any_operation_is_answered_alike(
     assume(all(extent.depth <= _MAX_DEPTH for _, extent in extents(document)))
     engine.plan(Request(document, variables))
     final = print_ast(document)
+    note(final)
     ours = await Graph(trail, executor="compiled").ask(final, **variables)
     theirs = await Graph(trail, executor="reference").ask(final, **variables)
     assert_same(ours, theirs)

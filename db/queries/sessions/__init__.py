@@ -11,8 +11,8 @@ from uuid import UUID
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.queries import prompt_search
-from db.queries.columns import ALL_READ, Unread
+from db.queries import prompt_search, reading
+from db.queries.reading import Reading
 from db.queries.sessions import counts, plain, rollup
 from db.queries.sessions.plan import NEWEST, Listing, Order, plan_of
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
@@ -24,20 +24,20 @@ async def page(
     filter_: Filter,
     window: Keyset,
     order: Order = NEWEST,
-    unread: Unread = ALL_READ,
+    read: Reading = reading.ALL,
 ) -> list[SessionRow]:
     """Return a window of the sessions with an interception that passes.
 
     They are ordered by (ordered_at, session_id, initiator_id), where `ordered_at` is the start, or
-    the last activity. Columns that are `unread` come as None.
+    the last activity. What is not read comes as None. Without a rollup nothing is carried.
     """
     filter_ = await prompt_search.planned(db, reader, filter_)
     if not await db.has_rollup():
-        return await plain.page(db, reader, filter_, window, order, unread)
+        return await plain.page(db, reader, filter_, window, order, read.unread)
     plan = await plan_of(db, reader, filter_)
     if plan.is_empty:
         return []
-    return await rollup.page(db, reader, filter_, window, Listing(plan, order), unread)
+    return await rollup.page(db, reader, filter_, window, Listing(plan, order), read)
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
@@ -54,12 +54,12 @@ async def page_of_users(
     reader: UUID | None,
     user_ids: Sequence[UUID],
     window: Keyset,
-    unread: Unread = ALL_READ,
+    read: Reading = reading.ALL,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
     if not await db.has_rollup():
-        return await plain.page_of_users(db, reader, user_ids, window, unread)
-    return await rollup.page_of_users(db, reader, user_ids, window, unread)
+        return await plain.page_of_users(db, reader, user_ids, window, read.unread)
+    return await rollup.page_of_users(db, reader, user_ids, window, read)
 
 
 async def counts_of_users(
@@ -72,12 +72,15 @@ async def counts_of_users(
 
 
 async def by_keys(
-    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey], unread: Unread = ALL_READ
+    db: Snapshot,
+    reader: UUID | None,
+    keys: Sequence[SessionKey],
+    read: Reading = reading.ALL,
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
     if not await db.has_rollup():
-        return await plain.by_keys(db, reader, keys, unread)
-    return await rollup.by_keys(db, reader, keys, unread)
+        return await plain.by_keys(db, reader, keys, read.unread)
+    return await rollup.by_keys(db, reader, keys, read)
 
 
 async def keys_by_session_ids(

@@ -35,6 +35,7 @@ _i = interceptions.alias("i")
 _SUMMARY: Unread = frozenset(SessionSummaryRow._fields)
 _ACTIVITY: Unread = frozenset({"last_active_at", "last_prompt_id"})
 _TOKENS: Unread = frozenset({"token_sums"})
+_UNKNOWN: Unread = frozenset({"token_metadata"})
 _NO_TOKENS = ["0"] * 4
 
 
@@ -58,7 +59,7 @@ def _last_prompted_at() -> sa.ScalarSelect[Any]:
 
 def _columns(ordered_at: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
     others = {"first_id": _i.c.id, "ordered_at": ordered_at}
-    return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY | _TOKENS)
+    return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY | _TOKENS | _UNKNOWN)
 
 
 def _sessions(

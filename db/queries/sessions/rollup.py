@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from db import keyset
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.queries import columns, scope
-from db.queries.columns import ALL_READ, Unread
+from db.queries import carried, columns, reading, scope
+from db.queries.carried import NOTHING_SHAPED
 from db.queries.interceptions import session_parameters
+from db.queries.reading import Reading
 from db.queries.sessions.passing import SESSIONS, of_reader, passing
 from db.queries.sessions.plan import Listing
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
@@ -28,7 +29,7 @@ _BY_ACTIVITY = (_s.c.last_active_at, _s.c.session_id, _s.c.initiator_id)
 
 
 def _columns(
-    unread: Unread, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
+    read: reading.Shape, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
 ) -> list[sa.ColumnElement[Any]]:
     others = {
         "ordered_at": ordered_at,
@@ -42,8 +43,9 @@ def _columns(
                 _s.c.cache_write_input_tokens,
             ]
         ),
+        "token_metadata": carried.integers(_s.c.token_metadata),
     }
-    return columns.of(SessionRow, _s, others, unread)
+    return reading.of(SessionRow, _s, read, others)
 
 
 async def page(
@@ -52,24 +54,25 @@ async def page(
     filter_: Filter,
     window: Keyset,
     listing: Listing,
-    unread: Unread = ALL_READ,
+    read: Reading = reading.ALL,
 ) -> list[SessionRow]:
     """Return a window of the sessions that pass.
 
     Leans on the indexes (started_at desc, …), (initiator_id, started_at desc, …),
     (last_active_at desc, …), and on that of kinds where they are rare.
     """
-    statement = _page(listing, reader is not None, window.shape(), unread)
+    statement = _page(listing, reader is not None, window.shape(), read.shape())
     rows = await db.fetch(
-        statement, window.parameters() | filter_.parameters() | scope.parameters(reader)
+        statement,
+        window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
     )
     return [SessionRow(*row) for row in rows]
 
 
 @lru_cache(maxsize=4096)
-def _page(listing: Listing, scoped: bool, window: keyset.Shape, unread: Unread) -> Statement:
+def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
-    select = sa.select(*_columns(unread, by[0])).where(*of_reader(scoped), *passing(listing.plan))
+    select = sa.select(*_columns(read, by[0])).where(*of_reader(scoped), *passing(listing.plan))
     descending = listing.order.descending
     return Statement.of(keyset.windowed(select, window, by, descending=descending))
 
@@ -79,13 +82,13 @@ async def page_of_users(
     reader: UUID | None,
     user_ids: Sequence[UUID],
     window: Keyset,
-    unread: Unread = ALL_READ,
+    read: Reading = reading.ALL,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
     parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
     rows = await db.fetch(
-        _page_of_users(reader is not None, window.shape(), unread),
-        window.parameters() | parameters,
+        _page_of_users(reader is not None, window.shape(), read.shape()),
+        window.parameters() | parameters | read.parameters(),
     )
     result: dict[UUID, list[SessionRow]] = defaultdict(list)
     for record in rows:
@@ -95,12 +98,19 @@ async def page_of_users(
 
 
 @lru_cache(columns.VARIANTS)
-def _page_of_users(scoped: bool, window: keyset.Shape, unread: Unread) -> Statement:
-    select = sa.select(*_columns(unread)).where(
+def _page_of_users(scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
+    select = sa.select(*_columns(read._replace(carrying=NOTHING_SHAPED))).where(
         *of_reader(scoped), _s.c.initiator_id == columns.any_uuid("user_ids")
     )
     return Statement.of(
-        keyset.windowed_per_parent(select, window, [_s.c.initiator_id], _ORDER, descending=True)
+        keyset.windowed_per_parent(
+            select,
+            window,
+            [_s.c.initiator_id],
+            _ORDER,
+            descending=True,
+            more=partial(carried.of, SessionRow, shape=read.carrying),
+        )
     )
 
 
@@ -117,18 +127,22 @@ def of_keys(table: Any) -> list[sa.ColumnElement[bool]]:
 
 
 async def by_keys(
-    db: Snapshot, reader: UUID | None, keys: Sequence[SessionKey], unread: Unread = ALL_READ
+    db: Snapshot,
+    reader: UUID | None,
+    keys: Sequence[SessionKey],
+    read: Reading = reading.ALL,
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
     rows = await db.fetch(
-        _by_keys(reader is not None, unread), session_parameters(keys) | scope.parameters(reader)
+        _by_keys(reader is not None, read.shape()),
+        session_parameters(keys) | scope.parameters(reader) | read.parameters(),
     )
     return {row.key: row for row in (SessionRow(*record) for record in rows)}
 
 
 @lru_cache(columns.VARIANTS)
-def _by_keys(scoped: bool, unread: Unread) -> Statement:
-    return Statement.of(sa.select(*_columns(unread)).where(*of_reader(scoped), *of_keys(_s)))
+def _by_keys(scoped: bool, read: reading.Shape) -> Statement:
+    return Statement.of(sa.select(*_columns(read)).where(*of_reader(scoped), *of_keys(_s)))
 
 
 async def keys_by_session_ids(
