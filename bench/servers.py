@@ -46,8 +46,14 @@ class Asked:
 
 @contextmanager
 def _ours(executor: str, asked: Asked) -> Iterator[Server]:
-    # No client is refused for waiting, however long the others take.
-    settings = {"database_url": asked.url, "executor": executor, "pool_timeout": "60"}
+    # No client is refused for waiting, however long the others take; and nothing else goes on in
+    # the process, such as the walk for orphans with which the retention begins.
+    settings = {
+        "database_url": asked.url,
+        "executor": executor,
+        "pool_timeout": "60",
+        "retention": "0",
+    }
     with serving(log_level="error", **settings) as server:
         node = base64.urlsafe_b64encode(f"Interception:{asked.interception_id}".encode())
         bodies = _bodies(workloads.OURS, node.decode().rstrip("="))

@@ -29,9 +29,15 @@ class Keyset:
     before: SortKey | None = None
     offset: int = 0
 
-    def shape(self) -> Shape:
-        """Return what a statement for this window is built by."""
-        return Shape(self.backward, self.after is not None, self.before is not None)
+    def shape(self, *, sized: bool = False) -> Shape:
+        """Return what a statement for this window is built by.
+
+        Args:
+            sized: Whether one plan serves the statement whatever its parameters are, as long as it
+                is known about how many rows are read.
+        """
+        size = 1 << (self.limit + self.offset).bit_length() if sized else None
+        return Shape(self.backward, self.after is not None, self.before is not None, size)
 
     def parameters(self) -> dict[str, Any]:
         """Return the values for the statement's parameters."""
@@ -44,11 +50,19 @@ class Keyset:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a window changes the statement."""
+    """What of a window changes the statement.
+
+    Attributes:
+        backward: As in `Keyset`.
+        after: Whether there is such a bound.
+        before: Likewise.
+        size: A power of two beyond the rows that are read; None where the planner need not know.
+    """
 
     backward: bool = False
     after: bool = False
     before: bool = False
+    size: int | None = None
 
 
 def conditions(
@@ -82,12 +96,21 @@ def windowed(
     *,
     descending: bool,
 ) -> sa.Select[Any]:
-    """Cut the window out of a whole list (parameters `limit` and `offset`)."""
-    return (
-        select.where(*conditions(shape, columns, descending=descending))
-        .order_by(*order_by(shape, columns, descending=descending))
-        .limit(sa.bindparam("limit", type_=sa.BigInteger))
-        .offset(sa.bindparam("offset", type_=sa.BigInteger))
+    """Cut the window out of a whole list (parameters `limit` and `offset`).
+
+    A planner that does not know the limit takes it for a tenth of the table, finds that plan dear,
+    and plans each execution anew, which may take as long as the page. A number in the text tells it
+    that the plan for any parameters is as good.
+    """
+    ordered = select.where(*conditions(shape, columns, descending=descending)).order_by(
+        *order_by(shape, columns, descending=descending)
+    )
+    if shape.size is not None:
+        rows = ordered.limit(sa.literal_column(str(shape.size))).subquery()
+        # Rows of a limited subquery come in its order.
+        ordered = sa.select(*rows.c)
+    return ordered.limit(sa.bindparam("limit", type_=sa.BigInteger)).offset(
+        sa.bindparam("offset", type_=sa.BigInteger)
     )
 
 

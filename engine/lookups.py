@@ -184,13 +184,11 @@ def carried(field: Field, rows: Sequence[Any]) -> list[Any] | None:
         return None
     assert isinstance(field.spec, Lookup)
     assert field.spec.carried is not None
-    outcomes = []
-    for row in rows:
-        text = getattr(row, field.spec.carried, None)
-        if text is None:
-            return None
-        outcomes.append(Fragment(text))
-    return outcomes
+    try:
+        texts: list[Any] = list(map(attrgetter(field.spec.carried), rows))
+    except AttributeError:
+        return None
+    return None if None in texts else list(map(Fragment, texts))
 
 
 def has_exception(values: Sequence[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from db.filters import Filter
@@ -64,7 +65,7 @@ async def _page_or_error(
         rows = await interceptions.page(
             ctx.db, ctx.reader, filter_, keyset_of(view), ctx.reading(InterceptionRow)
         )
-    return page_of(rows, view, _NEWEST, filter_, Ask(counts, filter_))
+    return page_of(rows, view, _NEWEST, filter_, partial(Ask, counts))
 
 
 async def of_window(ctx: Context, filter_: Filter, window: Keyset) -> list[InterceptionRow]:

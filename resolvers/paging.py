@@ -97,8 +97,7 @@ class PageEdge(NamedTuple, Generic[T]):
         return self.place.cursor(self.node)
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(NamedTuple, Generic[T]):
     """A slice of a list in list order, whatever the direction in which it was read.
 
     Most pages of a nested query are asked for their nodes alone, so the rest is made on demand.
@@ -108,14 +107,21 @@ class Page(Generic[T]):
         has_next_page: Whether more follow; told when reading forward.
         has_previous_page: Whether more come before; told when reading backward.
         place: Tells the rows' cursors.
-        count: How to learn the length of the whole list; made only when asked for.
+        parent: What the list belongs to: a parent's key, or a filter.
+        count_of: How to learn the length of the list of a parent.
     """
 
     nodes: Sequence[T]
     has_next_page: bool
     has_previous_page: bool
     place: Place[T]
-    count: Ask
+    parent: Any
+    count_of: Callable[[Any], Ask]
+
+    @property
+    def counting(self) -> Ask:
+        """How to learn the length of the whole list."""
+        return self.count_of(self.parent)
 
     @property
     def edges(self) -> list[PageEdge[T]]:
@@ -173,7 +179,11 @@ def keyset_of(window: Window) -> Keyset:
 
 
 def page_of(
-    rows: Sequence[T], window: Window, ordering: Ordering[T], of: object, count: Ask
+    rows: Sequence[T],
+    window: Window,
+    ordering: Ordering[T],
+    of: P,
+    count_of: Callable[[P], Ask],
 ) -> Page[T]:
     """Make a page of what a query returned.
 
@@ -183,19 +193,15 @@ def page_of(
         window: The window that was read.
         ordering: The order of the list.
         of: What the list is of, as for `window`.
-        count: How to learn the length of the whole list.
+        count_of: How to learn the length of the whole list of that.
     """
     more = len(rows) > window.size
     nodes = list(rows[: window.size])
+    place = Place(ordering, of)
     if window.backward:
         nodes.reverse()
-    return Page(
-        nodes=nodes,
-        has_next_page=more and not window.backward,
-        has_previous_page=more and window.backward,
-        place=Place(ordering, of),
-        count=count,
-    )
+        return Page(nodes, False, more, place, of, count_of)
+    return Page(nodes, more, False, place, of, count_of)
 
 
 async def pages_of(
@@ -204,7 +210,7 @@ async def pages_of(
     max_size: int,
     ordering: Ordering[T],
     fetch: Callable[[Sequence[P], Keyset], Awaitable[Mapping[P, Sequence[T]]]],
-    count: Callable[[P], Ask],
+    count_of: Callable[[P], Ask],
 ) -> list[Page[T] | ApiError]:
     """Return the same page of each parent's list; an error for each whose arguments are wrong.
 
@@ -216,7 +222,7 @@ async def pages_of(
         max_size: The largest page allowed.
         ordering: The order of each list.
         fetch: Returns that window of the list of each of these parents, by parent.
-        count: How to learn the length of a parent's whole list.
+        count_of: How to learn the length of a parent's whole list.
     """
     windows = _windows(parents, args, max_size, ordering)
     good = [
@@ -226,7 +232,7 @@ async def pages_of(
     shared = next((view for view in windows if isinstance(view, Window)), None)
     found = {} if shared is None else await fetch(good, keyset_of(shared))
     return [
-        page_of(found.get(parent, ()), view, ordering, parent, count(parent))
+        page_of(found.get(parent, ()), view, ordering, parent, count_of)
         if isinstance(view, Window)
         else view
         for parent, view in zip(parents, windows, strict=True)

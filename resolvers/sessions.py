@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from uuid import UUID
 
 from db.filters import Filter
@@ -97,7 +98,7 @@ async def _page_or_error(ctx: Context, wanted: SessionList) -> Page[SessionRow] 
             _ORDERS[wanted.order],
             ctx.reading(SessionRow),
         )
-    return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
+    return page_of(rows, view, ordering, filter_, partial(Ask, counts))
 
 
 async def counts(ctx: Context, filters: Sequence[Filter], _args: None = None) -> list[int]:
@@ -177,7 +178,7 @@ async def of_users(
         ctx.max_page_size,
         _OF_USER,
         fetch,
-        lambda user_id: Ask(counts_of_users, user_id),
+        partial(Ask, counts_of_users),
     )
 
 

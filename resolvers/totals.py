@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from db.queries import sessions, totals
@@ -22,8 +21,7 @@ _INTEGER = re.compile(r"-?\d{1,16}", re.ASCII)
 _LARGEST = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSummary:
+class TokenSummary(NamedTuple):
     """The four sums in tokens, and how to learn the sums of the metadata.
 
     `carried_metadata` has these as JSON, where they are known already.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
@@ -75,7 +76,7 @@ async def _page_or_error(ctx: Context, wanted: UsageList) -> Page[UsageRow] | Ap
         rows = await usage_lists.page(
             ctx.db, row, ctx.reader, filter_, keyset_of(view), ctx.unread(row)
         )
-    return page_of(rows, view, ordering, filter_, Ask(counts, filter_))
+    return page_of(rows, view, ordering, filter_, partial(Ask, counts))
 
 
 async def counts(ctx: Context, filters: Sequence[UsageFilter], _args: None = None) -> list[int]:

@@ -65,7 +65,7 @@ class SessionConnection:
     edges: list[SessionEdge] = read("edges", _EDGES.format(things="sessions"))
     nodes: list[LazySession] = read("nodes", _NODES.format(things="sessions"))
     page_info: PageInfo = read("page_info", _PAGE_INFO)
-    total_count: int = asked(lambda page: page.count, _TOTAL, weight=10)
+    total_count: int = asked(lambda page: page.counting, _TOTAL, weight=10)
 
 
 @strawberry.type(description=_EDGE.format(thing="thread"))
@@ -83,7 +83,7 @@ class ThreadConnection:
     edges: list[ThreadEdge] = read("edges", _EDGES.format(things="threads"))
     nodes: list[LazyThread] = read("nodes", _NODES.format(things="threads"))
     page_info: PageInfo = read("page_info", _PAGE_INFO)
-    total_count: int = asked(lambda page: page.count, _TOTAL, weight=10)
+    total_count: int = asked(lambda page: page.counting, _TOTAL, weight=10)
 
 
 @strawberry.type(description=_EDGE.format(thing="interception"))
@@ -101,7 +101,7 @@ class InterceptionConnection:
     edges: list[InterceptionEdge] = read("edges", _EDGES.format(things="interceptions"))
     nodes: list[LazyInterception] = read("nodes", _NODES.format(things="interceptions"))
     page_info: PageInfo = read("page_info", _PAGE_INFO)
-    total_count: int = asked(lambda page: page.count, _TOTAL, weight=10)
+    total_count: int = asked(lambda page: page.counting, _TOTAL, weight=10)
 
 
 @strawberry.type(description=_EDGE.format(thing="tool usage"))
@@ -119,7 +119,7 @@ class ToolUsageConnection:
     edges: list[ToolUsageEdge] = read("edges", _EDGES.format(things="tool usages"))
     nodes: list[LazyToolUsage] = read("nodes", _NODES.format(things="tool usages"))
     page_info: PageInfo = read("page_info", _PAGE_INFO)
-    total_count: int = asked(lambda page: page.count, _TOTAL, weight=10)
+    total_count: int = asked(lambda page: page.counting, _TOTAL, weight=10)
 
 
 @strawberry.type(description=_EDGE.format(thing="user prompt"))
@@ -137,4 +137,4 @@ class UserPromptConnection:
     edges: list[UserPromptEdge] = read("edges", _EDGES.format(things="user prompts"))
     nodes: list[LazyUserPrompt] = read("nodes", _NODES.format(things="user prompts"))
     page_info: PageInfo = read("page_info", _PAGE_INFO)
-    total_count: int = asked(lambda page: page.count, _TOTAL, weight=10)
+    total_count: int = asked(lambda page: page.counting, _TOTAL, weight=10)

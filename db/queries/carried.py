@@ -95,7 +95,6 @@ class Carrying:
 
 
 NOTHING = Carrying()
-NOTHING_SHAPED = NOTHING.shape()
 
 
 class _Relation(NamedTuple):
@@ -159,7 +158,7 @@ def of(row: type, table: Any, shape: Shape) -> list[sa.ColumnElement[Any]]:
     """Return the columns for all that a row may carry, in the order of its fields.
 
     What is not asked for is NULL, and so is what can't be told in JSON: a number for instance that
-    is beyond what it may hold. Where nothing is asked for there are no columns.
+    is beyond what it may hold.
 
     Args:
         row: The type of the rows, whose fields with a default are those that it may carry.
@@ -174,7 +173,7 @@ def of(row: type, table: Any, shape: Shape) -> list[sa.ColumnElement[Any]]:
             if name in asked
             else sa.null()
         ).label(name)
-        for name in (row._field_defaults if asked else ())  # type: ignore[attr-defined]
+        for name in row._field_defaults  # type: ignore[attr-defined]
     ]
 
 

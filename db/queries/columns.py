@@ -30,6 +30,8 @@ VARIANTS = 512
 # on to others always comes. An attribute that is no column names the one that it is made of.
 _OPTIONAL: Mapping[type, Mapping[str, str]] = {
     InterceptionRow: {
+        "thread_look_up": "thread_root_id",
+        "thread_parent_id": "thread_parent_id",
         "client_session_id": "client_session_id",
         "api_key_id": "api_key_id",
         "provider": "provider",

@@ -56,12 +56,15 @@ async def page(
     Leans on the index (started_at desc, id desc), or (initiator_id, …) for one reader.
     """
     filter_ = await prompt_search.planned(db, reader, filter_)
-    statement = _page(filter_.shape(), reader is not None, window.shape(), read.shape())
+    shape = filter_.shape()
+    # What a filter means, many rows or few, is for the planner to find out each time.
+    sized = filters.is_empty(shape)
+    statement = _page(shape, reader is not None, window.shape(sized=sized), read.shape())
     rows = await db.fetch(
         statement,
         window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
     )
-    return [InterceptionRow(*row) for row in rows]
+    return list(map(InterceptionRow._make, rows))
 
 
 @lru_cache(columns.VARIANTS)
@@ -117,7 +120,7 @@ async def by_ids(
         _by_ids(reader is not None, read.shape()),
         {"ids": list(ids)} | scope.parameters(reader) | read.parameters(),
     )
-    return {row[0]: InterceptionRow(*row) for row in rows}
+    return {row[0]: InterceptionRow._make(row) for row in rows}
 
 
 @lru_cache(columns.VARIANTS)
@@ -142,7 +145,7 @@ async def page_of_sessions(
     )
     result: dict[SessionKey, list[InterceptionRow]] = defaultdict(list)
     for record in rows:
-        row = InterceptionRow(*record)
+        row = InterceptionRow._make(record)
         result[row.session_key].append(row)
     return result
 
@@ -237,7 +240,7 @@ def _with_tools_of_threads() -> Statement:
     m = members_of_threads()
     used = sa.exists().where(tool_usages.c.interception_id == m.c.id)
     return Statement.of(
-        sa.select(m.c.thread_id, *columns.of(InterceptionRow, m))
+        sa.select(m.c.thread_id, *reading.of(InterceptionRow, m, reading.ALL.shape()))
         .where(used)
         .order_by(m.c.started_at, m.c.id)
     )
@@ -245,6 +248,6 @@ def _with_tools_of_threads() -> Statement:
 
 def _by_thread(rows: Sequence[Any]) -> dict[UUID, list[InterceptionRow]]:
     result: dict[UUID, list[InterceptionRow]] = defaultdict(list)
-    for thread_id, *values in rows:
-        result[thread_id].append(InterceptionRow(*values))
+    for row in rows:
+        result[row[0]].append(InterceptionRow._make(row[1:]))
     return result

@@ -32,7 +32,7 @@ async def page_of_sessions(
     )
     result: dict[SessionKey, list[ThreadRow]] = defaultdict(list)
     for record in rows:
-        row = ThreadRow(*record)
+        row = ThreadRow._make(record)
         result[row.session_key].append(row)
     return result
 

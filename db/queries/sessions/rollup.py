@@ -15,11 +15,11 @@ from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
 from db.queries import carried, columns, reading, scope
-from db.queries.carried import NOTHING_SHAPED
+from db.queries.columns import Unread
 from db.queries.interceptions import session_parameters
 from db.queries.reading import Reading
 from db.queries.sessions.passing import SESSIONS, of_reader, passing
-from db.queries.sessions.plan import Listing
+from db.queries.sessions.plan import OF_KINDS, Listing
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from db.statement import Statement
 
@@ -29,7 +29,7 @@ _BY_ACTIVITY = (_s.c.last_active_at, _s.c.session_id, _s.c.initiator_id)
 
 
 def _columns(
-    read: reading.Shape, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
+    unread: Unread, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
 ) -> list[sa.ColumnElement[Any]]:
     others = {
         "ordered_at": ordered_at,
@@ -45,7 +45,7 @@ def _columns(
         ),
         "token_metadata": carried.integers(_s.c.token_metadata),
     }
-    return reading.of(SessionRow, _s, read, others)
+    return columns.of(SessionRow, _s, others, unread)
 
 
 async def page(
@@ -61,18 +61,22 @@ async def page(
     Leans on the indexes (started_at desc, …), (initiator_id, started_at desc, …),
     (last_active_at desc, …), and on that of kinds where they are rare.
     """
-    statement = _page(listing, reader is not None, window.shape(), read.shape())
+    # Kinds stand in the text, and whose session it is has an index of its own.
+    sized = not any(names - OF_KINDS - {"initiator_id"} for names in listing.plan.shape)
+    statement = _page(listing, reader is not None, window.shape(sized=sized), read.shape())
     rows = await db.fetch(
         statement,
         window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
     )
-    return [SessionRow(*row) for row in rows]
+    return list(map(SessionRow._make, rows))
 
 
 @lru_cache(maxsize=4096)
 def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
-    select = sa.select(*_columns(read, by[0])).where(*of_reader(scoped), *passing(listing.plan))
+    select = sa.select(
+        *_columns(read.unread, by[0]), *carried.of(SessionRow, _s, read.carrying)
+    ).where(*of_reader(scoped), *passing(listing.plan))
     descending = listing.order.descending
     return Statement.of(keyset.windowed(select, window, by, descending=descending))
 
@@ -92,14 +96,14 @@ async def page_of_users(
     )
     result: dict[UUID, list[SessionRow]] = defaultdict(list)
     for record in rows:
-        row = SessionRow(*record)
+        row = SessionRow._make(record)
         result[row.initiator_id].append(row)
     return result
 
 
 @lru_cache(columns.VARIANTS)
 def _page_of_users(scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
-    select = sa.select(*_columns(read._replace(carrying=NOTHING_SHAPED))).where(
+    select = sa.select(*_columns(read.unread)).where(
         *of_reader(scoped), _s.c.initiator_id == columns.any_uuid("user_ids")
     )
     return Statement.of(
@@ -137,12 +141,16 @@ async def by_keys(
         _by_keys(reader is not None, read.shape()),
         session_parameters(keys) | scope.parameters(reader) | read.parameters(),
     )
-    return {row.key: row for row in (SessionRow(*record) for record in rows)}
+    return {row.key: row for row in map(SessionRow._make, rows)}
 
 
 @lru_cache(columns.VARIANTS)
 def _by_keys(scoped: bool, read: reading.Shape) -> Statement:
-    return Statement.of(sa.select(*_columns(read)).where(*of_reader(scoped), *of_keys(_s)))
+    return Statement.of(
+        sa.select(*_columns(read.unread), *carried.of(SessionRow, _s, read.carrying)).where(
+            *of_reader(scoped), *of_keys(_s)
+        )
+    )
 
 
 async def keys_by_session_ids(
