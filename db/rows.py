@@ -144,6 +144,7 @@ class ThreadRow(NamedTuple):
     credential_kind: str
     credential_hint: str
     root_started_at: datetime
+    prompt: str | None = None
 
     @property
     def session_key(self) -> SessionKey:
@@ -168,6 +169,8 @@ class AgenticActionRow(NamedTuple):
     """An interception that made at least one tool call."""
 
     interception: InterceptionRow
+    tool_usages: str | None = None
+    model_thoughts: str | None = None
 
     @property
     def interception_id(self) -> UUID:

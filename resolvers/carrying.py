@@ -9,9 +9,11 @@ from typing import TypeAlias
 from db.queries import carried
 from db.queries.carried import Carried, Carrying, Constant, GlobalId, Member, Source, Value
 from db.rows import (
+    AgenticActionRow,
     InterceptionRow,
     ModelThoughtRow,
     SessionRow,
+    ThreadRow,
     TokenUsageRow,
     ToolUsageRow,
     UserPromptRow,
@@ -37,6 +39,8 @@ TYPE_NAMES: Mapping[type, str] = {
     ToolUsageRow: "ToolUsage",
     ModelThoughtRow: "ModelThought",
     UserRow: "User",
+    ThreadRow: "Thread",
+    AgenticActionRow: "AgenticAction",
 }
 
 

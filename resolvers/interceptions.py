@@ -127,5 +127,11 @@ async def agentic_actions_of_threads(
     ctx: Context, ids: Sequence[UUID], _args: None = None
 ) -> list[list[AgenticActionRow]]:
     """Return each thread's agentic actions, oldest first."""
-    found = await interceptions.with_tools_of_threads(ctx.db, ids)
-    return [[AgenticActionRow(row) for row in found.get(thread_id, ())] for thread_id in ids]
+    found = await interceptions.with_tools_of_threads(ctx.db, ids, ctx.reading(AgenticActionRow))
+    return [[_agentic_action(row) for row in found.get(thread_id, ())] for thread_id in ids]
+
+
+def _agentic_action(row: InterceptionRow) -> AgenticActionRow:
+    # What it carries was written for the action; of the interception, other columns may be read.
+    bare = row._replace(tool_usages=None, model_thoughts=None)
+    return AgenticActionRow(bare, row.tool_usages, row.model_thoughts)

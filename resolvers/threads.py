@@ -29,12 +29,13 @@ async def of_sessions(
     ctx: Context, keys: Sequence[SessionKey], args: PageArgs
 ) -> list[Page[ThreadRow] | ApiError]:
     """Return one page of each session's threads, oldest first."""
+    read = ctx.reading(ThreadRow)
     return await pages_of(
         keys,
         args,
         ctx.max_page_size,
         _OF_SESSION,
-        lambda keys, window: threads.page_of_sessions(ctx.db, keys, window),
+        lambda keys, window: threads.page_of_sessions(ctx.db, keys, window, read),
         lambda key: Ask(sessions.summaries, key, then="thread_count"),
     )
 
@@ -49,7 +50,7 @@ async def by_ids(ctx: Context, ids: Sequence[UUID], _args: None = None) -> list[
     """Return the threads with these ids that the caller may read."""
     if ctx.reads_nothing:
         return [None] * len(ids)
-    found = await threads.by_ids(ctx.db, ctx.reader, ids)
+    found = await threads.by_ids(ctx.db, ctx.reader, ids, ctx.reading(ThreadRow))
     return [found.get(thread_id) for thread_id in ids]
 
 
@@ -61,7 +62,8 @@ async def of_interceptions(
     An interception under another session id than its root belongs to no thread, and so does one
     whose root is missing or in flight.
     """
-    found = await threads.by_ids(ctx.db, ctx.reader, [root_id for root_id, _ in keys])
+    ids = [root_id for root_id, _ in keys]
+    found = await threads.by_ids(ctx.db, ctx.reader, ids, ctx.reading(ThreadRow))
     return [
         thread
         if (thread := found.get(root_id)) is not None and thread.session_key == session_key

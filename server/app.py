@@ -106,6 +106,8 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
                 "X-Cost",
                 "X-Explain",
             ],
+            # What a page needs beside the answer: where the next page is, when to try again.
+            expose_headers=["Deprecation", "Link", "Retry-After"],
         )
     ]
 

@@ -17,9 +17,11 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from db.models import model_thoughts, token_usages, tool_usages, user_prompts, users
 from db.queries import columns
 from db.rows import (
+    AgenticActionRow,
     InterceptionRow,
     ModelThoughtRow,
     SessionRow,
+    ThreadRow,
     TokenUsageRow,
     ToolUsageRow,
     UserPromptRow,
@@ -105,7 +107,7 @@ class _Relation(NamedTuple):
         table: Their table.
         key: Which column of theirs finds them.
         by: The column of the carrying row that it equals.
-        text: Their one column that is wanted, where they are no objects.
+        text: Their one column that is wanted, of the oldest of them, where they are no objects.
         is_list: Whether there may be many, oldest first; else there is one at most.
     """
 
@@ -122,17 +124,23 @@ def _usages(row: type, table: sa.Table) -> _Relation:
 
 
 _INITIATOR = _Relation(UserRow, users, "id", "initiator_id")
+_TOOL_USAGES = _usages(ToolUsageRow, tool_usages)
+_MODEL_THOUGHTS = _usages(ModelThoughtRow, model_thoughts)
 _RELATIONS: Mapping[type, Mapping[str, _Relation]] = {
     InterceptionRow: {
         "initiator": _INITIATOR,
         "token_usages": _usages(TokenUsageRow, token_usages),
         "user_prompts": _usages(UserPromptRow, user_prompts),
-        "tool_usages": _usages(ToolUsageRow, tool_usages),
-        "model_thoughts": _usages(ModelThoughtRow, model_thoughts),
+        "tool_usages": _TOOL_USAGES,
+        "model_thoughts": _MODEL_THOUGHTS,
     },
+    AgenticActionRow: {"tool_usages": _TOOL_USAGES, "model_thoughts": _MODEL_THOUGHTS},
     SessionRow: {
         "initiator": _INITIATOR,
         "last_prompt": _Relation(UserPromptRow, user_prompts, "id", "last_prompt_id", "prompt"),
+    },
+    ThreadRow: {
+        "prompt": _Relation(UserPromptRow, user_prompts, "interception_id", "id", "prompt"),
     },
 }
 
@@ -195,8 +203,8 @@ def _carried(
     related = table.c[relation.key] == owner.c[relation.by]
     if relation.text is not None:
         (text,) = _WRITERS[sa.Text](table.c[relation.text])
-        found = sa.select(text).where(related).correlate(owner).scalar_subquery()
-        return sa.func.coalesce(found, _sql("null"))
+        oldest = sa.select(text).where(related).order_by(table.c.created_at, table.c.id).limit(1)
+        return sa.func.coalesce(oldest.correlate(owner).scalar_subquery(), _sql("null"))
     pieces: list[Any] = []
     for number, value in enumerate(values):
         pieces += [_text(name, number), *_written(table, value)]

@@ -88,7 +88,7 @@ def unread(row: type, reads: frozenset[str] | None) -> Unread:
     """
     if reads is None:
         return ALL_READ
-    optional = _OPTIONAL[row]
+    optional = _OPTIONAL.get(row, {})
     read = {column for attribute, column in optional.items() if attribute in reads}
     return frozenset(optional.values()) - read
 

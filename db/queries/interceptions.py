@@ -229,18 +229,21 @@ def _page_of_threads(window: keyset.Shape, read: reading.Shape) -> Statement:
 
 
 async def with_tools_of_threads(
-    db: Snapshot, ids: Sequence[UUID]
+    db: Snapshot, ids: Sequence[UUID], read: Reading = reading.ALL
 ) -> dict[UUID, list[InterceptionRow]]:
     """Return each thread's interceptions that made a tool call: (started_at, id) ascending."""
-    return _by_thread(await db.fetch(_with_tools_of_threads(), {"ids": list(ids)}))
+    rows = await db.fetch(
+        _with_tools_of_threads(read.shape()), {"ids": list(ids)} | read.parameters()
+    )
+    return _by_thread(rows)
 
 
-@cache
-def _with_tools_of_threads() -> Statement:
+@lru_cache(columns.VARIANTS)
+def _with_tools_of_threads(read: reading.Shape) -> Statement:
     m = members_of_threads()
     used = sa.exists().where(tool_usages.c.interception_id == m.c.id)
     return Statement.of(
-        sa.select(m.c.thread_id, *reading.of(InterceptionRow, m, reading.ALL.shape()))
+        sa.select(m.c.thread_id, *reading.of(InterceptionRow, m, read))
         .where(used)
         .order_by(m.c.started_at, m.c.id)
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache, partial
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,21 +15,23 @@ from db import filters, keyset
 from db.database import Snapshot
 from db.keyset import Keyset
 from db.models import interceptions, user_prompts
-from db.queries import columns, scope
+from db.queries import carried, columns, reading, scope
 from db.queries.interceptions import members_of_threads, of_session_keys, session_parameters
+from db.queries.reading import Reading
 from db.rows import SessionKey, ThreadRow, ThreadSummaryRow
 from db.statement import Statement
 
 _r = interceptions.alias("r")
-_COLUMNS = columns.of(ThreadRow, _r, {"root_started_at": _r.c.started_at})
+_STARTED: Mapping[str, sa.ColumnElement[Any]] = {"root_started_at": _r.c.started_at}
 
 
 async def page_of_sessions(
-    db: Snapshot, keys: Sequence[SessionKey], window: Keyset
+    db: Snapshot, keys: Sequence[SessionKey], window: Keyset, read: Reading = reading.ALL
 ) -> dict[SessionKey, list[ThreadRow]]:
     """Return one window of each session's threads: (started_at, id) of the roots, ascending."""
     rows = await db.fetch(
-        _page_of_sessions(window.shape()), window.parameters() | session_parameters(keys)
+        _page_of_sessions(window.shape(), read.shape()),
+        window.parameters() | session_parameters(keys) | read.parameters(),
     )
     result: dict[SessionKey, list[ThreadRow]] = defaultdict(list)
     for record in rows:
@@ -37,9 +40,9 @@ async def page_of_sessions(
     return result
 
 
-@cache
-def _page_of_sessions(window: keyset.Shape) -> Statement:
-    select = sa.select(*_COLUMNS).where(
+@lru_cache(columns.VARIANTS)
+def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
+    select = sa.select(*columns.of(ThreadRow, _r, _STARTED)).where(
         *of_session_keys(_r), _r.c.thread_root_id.is_(None), *filters.visible(_r)
     )
     return Statement.of(
@@ -49,22 +52,26 @@ def _page_of_sessions(window: keyset.Shape) -> Statement:
             [_r.c.session_id, _r.c.initiator_id],
             (_r.c.started_at, _r.c.id),
             descending=False,
+            more=partial(carried.of, ThreadRow, shape=read.carrying),
         )
     )
 
 
-async def by_ids(db: Snapshot, reader: UUID | None, ids: Sequence[UUID]) -> dict[UUID, ThreadRow]:
+async def by_ids(
+    db: Snapshot, reader: UUID | None, ids: Sequence[UUID], read: Reading = reading.ALL
+) -> dict[UUID, ThreadRow]:
     """Return the threads whose roots have these ids, by id."""
     rows = await db.fetch(
-        _by_ids(reader is not None), {"ids": list(ids)} | scope.parameters(reader)
+        _by_ids(reader is not None, read.shape()),
+        {"ids": list(ids)} | scope.parameters(reader) | read.parameters(),
     )
-    return {row[0]: ThreadRow(*row) for row in rows}
+    return {row[0]: ThreadRow._make(row) for row in rows}
 
 
-@cache
-def _by_ids(scoped: bool) -> Statement:
+@lru_cache(columns.VARIANTS)
+def _by_ids(scoped: bool, read: reading.Shape) -> Statement:
     return Statement.of(
-        sa.select(*_COLUMNS).where(
+        sa.select(*reading.of(ThreadRow, _r, read, _STARTED)).where(
             _r.c.id == columns.any_uuid("ids"),
             _r.c.thread_root_id.is_(None),
             *filters.visible(_r, scoped),

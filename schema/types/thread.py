@@ -38,9 +38,14 @@ class AgenticAction:
         "interception_id",
         "What the model thought before, in order.",
         size=2,
+        carried="model_thoughts",
     )
     tool_calls: list[ToolUsage] = look_up(
-        usages.tools_of_interceptions, "interception_id", "The tool calls, in order.", size=3
+        usages.tools_of_interceptions,
+        "interception_id",
+        "The tool calls, in order.",
+        size=3,
+        carried="tool_usages",
     )
 
 
@@ -56,7 +61,10 @@ class Thread(Node):
     thread_id: UUID = read("id", "The id of its root interception.")
     session: Session = look_up(sessions.by_keys, "session_key", "The session that it is part of.")
     prompt: str | None = look_up(
-        threads.prompts, "id", "The first prompt of its root; null where the root has none."
+        threads.prompts,
+        "id",
+        "The first prompt of its root; null where the root has none.",
+        carried="prompt",
     )
     model: str = read("model", "The model of its root; a loop may change it on the way.")
     provider: str = read("provider", "The type of provider of its root.")

@@ -38,6 +38,9 @@ _CARRIED = {
     "interceptions { nodes { userPrompts { prompt } } }",
     "interceptions { nodes { toolUsages { tool } } }",
     "interceptions { nodes { modelThoughts { content } } }",
+    "threads { nodes { prompt } }",
+    "threads { nodes { agenticActions { toolCalls { tool } } } }",
+    "threads { nodes { agenticActions { thinking { content } } } }",
 }
 
 # The field below a session, and the statements: one for the page of sessions and those named.
@@ -55,12 +58,11 @@ _OF_SESSIONS = [
     ("threads { nodes { tokenUsage { outputTokens metadata } } }", 4),  # threads, sums, metadata
     ("threads { nodes { session { sessionId } } }", 3),  # threads, sessions
     ("threads { nodes { interceptions { nodes { id } totalCount } } }", 4),  # and summaries
-    # threads, actions, tool usages, thoughts, sums
-    (
-        """threads { nodes { agenticActions { model toolCalls { tool } thinking { content }
-        tokenUsage { inputTokens } } } }""",
-        6,
-    ),
+    # threads, actions, sums
+    ("threads { nodes { agenticActions { model tokenUsage { inputTokens } } } }", 4),
+    # threads, actions, tool usages
+    ("threads { nodes { agenticActions { toolCalls { tool } } } }", 4),
+    ("threads { nodes { agenticActions { thinking { content } } } }", 4),
     ("interceptions { nodes { id } }", 2),  # interceptions
     ("interceptions { nodes { thread { id } } }", 3),  # interceptions, threads
     ("interceptions { nodes { parent { id } } }", 3),  # interceptions, parents

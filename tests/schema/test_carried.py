@@ -44,6 +44,13 @@ _WAYS = {
     """{ sessions { edges { node { threads { edges { node {
       interceptions(last: 2) { edges { node { $interception } } } } } } } } } }""": 3,
     "{ sessions(first: 3) { nodes { $session } } }": 1,
+    "{ sessions { nodes { threads { nodes { prompt } } } } }": 2,
+    "{ interceptions { nodes { thread { prompt } } } }": 2,
+    """{ sessions { nodes { threads { nodes { agenticActions { model
+      thinking { content } toolCalls { id } } } } } } }""": 3,
+    # What the action carries is not what its interception is asked for.
+    """{ sessions { nodes { threads { nodes { agenticActions {
+      toolCalls { id } interception { toolUsages { tool } } } } } } } }""": 4,
     "{ sessions(orderBy: LAST_ACTIVE_AT_DESC) { nodes { $session } } }": 1,
     "{ viewer { user { sessions(first: 2) { nodes { $session } } } } }": 2,
     "{ interceptions { nodes { session { $session } } } }": 2,

@@ -259,6 +259,23 @@ async def test_a_foreign_page_can_not_use_the_cookie(
         assert "data" not in by_cookie.json()
 
 
+async def test_pages_of_trusted_origins_may_ask_and_read_the_headers(
+    client: httpx.AsyncClient,
+) -> None:
+    friend = {"Origin": "https://friend.example"}
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-Cost"}
+    assert (await client.options("/graphql", headers=friend | asking)).status_code == 200
+    evil = {"Origin": "https://evil.example"}
+    assert (await client.options("/graphql", headers=evil | asking)).status_code == 400
+    for path in ("/graphql?query={__typename}", "/api/v2/aibridge/interceptions"):
+        answer = await client.get(path, headers=friend)
+        assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"Link", "Retry-After"} <= set(exposed)
+        refused = await client.get(path, headers=evil)
+        assert "access-control-allow-origin" not in refused.headers
+
+
 @pytest.mark.parametrize(
     ("accepted", "encoding"),
     [
