@@ -30,8 +30,9 @@ CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 EVENT = "9\r\ndata: 1\n\n\r\n"
 UNREACHABLE = {"message": "AI Bridge upstream is unreachable."}
 
-# Far more than the buffers of the kernel and of both libraries hold.
-LARGE = 64 * MIB
+# Far more than the buffers of the kernel and of both libraries hold: newer kernels let a receive
+# buffer grow to 32 MiB.
+LARGE = 128 * MIB
 
 # What a transfer may add to the process: buffers and the allocator's slack, not the transfer.
 FLAT = 16 * MIB
