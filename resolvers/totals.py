@@ -24,15 +24,24 @@ _LARGEST = 2**53 - 1
 class TokenSummary(NamedTuple):
     """The four sums in tokens, and how to learn the sums of the metadata.
 
-    `carried_metadata` has these as JSON, where they are known already.
+    Attributes:
+        metadata_by: The batch that finds those sums.
+        key: By which it does.
+        carried_metadata: The same as JSON, where they are known already.
     """
 
     input_tokens: int
     output_tokens: int
     cache_read_input_tokens: int
     cache_write_input_tokens: int
-    metadata: Ask
+    metadata_by: Batch
+    key: Hashable
     carried_metadata: str | None = None
+
+    @property
+    def metadata(self) -> Ask:
+        """How to learn the sums of the metadata."""
+        return Ask(self.metadata_by, self.key)
 
 
 async def of_interceptions(
@@ -50,7 +59,11 @@ async def of_threads(ctx: Context, ids: Sequence[UUID], _args: None = None) -> l
 
 def of_session(row: SessionRow) -> TokenSummary:
     """Return the totals of a session; zeros where it has no token usage."""
-    return TokenSummary(*row.tokens, Ask(metadata_of_sessions, row.key), row.token_metadata)
+    sent, produced, cache_read, cache_written = map(int, row.token_sums)
+    key, metadata = row.key, row.token_metadata
+    return TokenSummary(
+        sent, produced, cache_read, cache_written, metadata_of_sessions, key, metadata
+    )
 
 
 async def metadata_of_interceptions(
@@ -80,7 +93,7 @@ async def metadata_of_sessions(
 def _summaries(
     keys: Sequence[K], found: Mapping[K, TokenTotalsRow], metadata: Batch
 ) -> list[TokenSummary]:
-    return [TokenSummary(*found.get(key, totals.NO_TOKENS), Ask(metadata, key)) for key in keys]
+    return [TokenSummary(*found.get(key, totals.NO_TOKENS), metadata, key) for key in keys]
 
 
 def _sums_by_key(
