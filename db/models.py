@@ -226,6 +226,16 @@ kinds = sa.Table(
     ),
 )
 
+# A tool, and the kind of an interception that called it: a combination that occurs.
+tool_kinds = sa.Table(
+    "aibridge_tool_kinds",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("tool", sa.Text, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.UniqueConstraint("tool", "kind"),
+)
+
 # A row for each session with an ended interception, kept by triggers of the tables above: nothing
 # else writes it. Not there in a database that is Coder's own.
 sessions = sa.Table(
@@ -269,6 +279,8 @@ sessions = sa.Table(
     sa.Column("kinds", ARRAY(sa.Integer), nullable=False),
     # The transaction that last computed the row anew rather than added to it; see the migration.
     sa.Column("recomputed_in", sa.BigInteger),
+    # Which rows of `tool_kinds` its calls of tools are of.
+    sa.Column("tool_kinds", ARRAY(sa.Integer), nullable=False, server_default="{}"),
     sa.Index(
         "ix_aibridge_sessions_newest",
         sa.text("started_at DESC"),
@@ -289,6 +301,7 @@ sessions = sa.Table(
     ),
     sa.Index("ix_aibridge_sessions_last_started", "last_started_on", "started_at"),
     sa.Index("ix_aibridge_sessions_kinds", "kinds", postgresql_using="gin"),
+    sa.Index("ix_aibridge_sessions_tool_kinds", "tool_kinds", postgresql_using="gin"),
     postgresql_with={"fillfactor": 80},
 )
 
@@ -302,6 +315,19 @@ session_counts = sa.Table(
     sa.Column("kinds", ARRAY(sa.Integer), nullable=False),
     sa.Column("sessions", sa.BigInteger, nullable=False),
     sa.Index("ix_aibridge_session_counts_key", "initiator_id", sa.text("hash_array(kinds)")),
+    postgresql_with={"fillfactor": 80},
+)
+
+# The same of the sessions that called a tool, by the kinds of the interceptions that called it.
+tool_counts = sa.Table(
+    "aibridge_tool_counts",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("tool", sa.Text, nullable=False),
+    sa.Column("initiator_id", sa.Uuid, nullable=False),
+    sa.Column("kinds", ARRAY(sa.Integer), nullable=False),
+    sa.Column("sessions", sa.BigInteger, nullable=False),
+    sa.Index("ix_aibridge_tool_counts_key", "tool", "initiator_id", sa.text("hash_array(kinds)")),
     postgresql_with={"fillfactor": 80},
 )
 

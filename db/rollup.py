@@ -29,11 +29,16 @@ _SHOWN = 100
 _KEEPS_SESSIONS = {
     "inserted": "O", "updated": "O", "deleted": "O", "truncated": "A", "replicated": "R",
 }  # fmt: skip
-_KEEPS_COUNTS = dict.fromkeys(("inserted", "updated", "deleted", "truncated"), "A")
+_KEEPS_COUNTS = {
+    f"{of}{what}": "A"
+    for of in ("", "tools_")
+    for what in ("inserted", "updated", "deleted", "truncated")
+}
 _FIRES = {
     "aibridge_interceptions": _KEEPS_SESSIONS,
     "aibridge_token_usages": _KEEPS_SESSIONS,
     "aibridge_user_prompts": _KEEPS_SESSIONS,
+    "aibridge_tool_usages": _KEEPS_SESSIONS,
     "aibridge_sessions": _KEEPS_COUNTS,
 }
 _WANTED = ", ".join(
@@ -113,11 +118,25 @@ SELECT session_id, initiator_id, jsonb_object_agg(key, total) AS token_metadata 
 GROUP BY session_id, initiator_id
 """
 
+_TRUE_TOOLS = """
+SELECT i.session_id, i.initiator_id, array_agg(DISTINCT t.id) AS tool_kinds
+FROM aibridge_interceptions i
+JOIN aibridge_tool_usages u ON u.interception_id = i.id
+LEFT JOIN aibridge_kinds k ON (k.provider, k.provider_name, k.model, k.client, k.credential_kind)
+    = (i.provider, i.provider_name, i.model, coalesce(i.client, 'Unknown'), i.credential_kind::text)
+LEFT JOIN aibridge_tool_kinds t ON (t.tool, t.kind) = (u.tool, k.id)
+WHERE i.ended_at IS NOT NULL
+GROUP BY i.session_id, i.initiator_id
+"""
+
 # A row for each session that differs: what the rollup has and what is true, NULL where it has none.
 _DIFFERENCES = f"""
 WITH truth AS (
-    SELECT t.*, coalesce(m.token_metadata, '{{}}') AS token_metadata
-    FROM ({_TRUTH}) t LEFT JOIN ({_TRUE_METADATA}) m USING (session_id, initiator_id)
+    SELECT t.*, coalesce(m.token_metadata, '{{}}') AS token_metadata,
+        coalesce(u.tool_kinds, '{{}}') AS tool_kinds
+    FROM ({_TRUTH}) t
+    LEFT JOIN ({_TRUE_METADATA}) m USING (session_id, initiator_id)
+    LEFT JOIN ({_TRUE_TOOLS}) u USING (session_id, initiator_id)
 ), pairs AS (
     SELECT session_id, initiator_id, to_jsonb(t) AS truth,
         to_jsonb(s) - 'recomputed_in' - 'last_started_on' AS kept

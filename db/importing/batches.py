@@ -82,8 +82,8 @@ class Batch:
         belongs to them, and the locks of sessions are held for the shortest time.
         """
         return {
-            "aibridge_tool_usages": self.tool_usages,
             "aibridge_model_thoughts": self.model_thoughts,
+            "aibridge_tool_usages": self.tool_usages,
             "aibridge_token_usages": self.token_usages,
             "aibridge_user_prompts": self.user_prompts,
             "aibridge_interceptions": self.interceptions,

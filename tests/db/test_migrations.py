@@ -36,6 +36,31 @@ async def test_migrations_go_up_and_down_and_up_again(postgres: str) -> None:
     assert await _tables(url) == tables
 
 
+async def test_a_revision_taken_back_leaves_the_functions_and_triggers_of_before(
+    postgres: str,
+) -> None:
+    url = await embedded.database_url(postgres, "test_functions_of_before")
+    await tool.upgrade(url, "0006")
+    before = await _behaviour(url)
+    await tool.upgrade(url, "0007")
+    assert await _behaviour(url) != before
+    await tool.downgrade(url, "0006")
+    assert await _behaviour(url) == before
+
+
+async def _behaviour(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT pg_get_functiondef(oid) AS text FROM pg_proc"
+            " WHERE pronamespace = 'public'::regnamespace"
+            " UNION ALL SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger"
+        )
+    finally:
+        await connection.close()
+    return {row["text"] for row in rows}
+
+
 async def test_tables_and_migrations_do_not_differ(database_url: str) -> None:
     await tool.check(database_url)
 

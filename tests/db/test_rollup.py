@@ -41,6 +41,7 @@ async def _run(connection: Any, transaction: trail.Transaction) -> None:
 async def _clear(connection: Any) -> None:
     await connection.execute("DELETE FROM aibridge_token_usages")
     await connection.execute("DELETE FROM aibridge_user_prompts")
+    await connection.execute("DELETE FROM aibridge_tool_usages")
     await connection.execute("DELETE FROM aibridge_interceptions")
 
 
@@ -108,8 +109,15 @@ INSERT INTO aibridge_user_prompts
     (id, interception_id, provider_response_id, prompt, created_at)
 VALUES (gen_random_uuid(), '{_ID}', 'r', 'hello', '2026-01-02Z')
 """
+_TOOL = f"""
+INSERT INTO aibridge_tool_usages
+    (id, interception_id, provider_response_id, tool, input, created_at)
+VALUES (gen_random_uuid(), '{_ID}', 'r', 'Bash', '{{}}', '2026-01-02Z')
+"""
 _DROP = f"DELETE FROM aibridge_interceptions WHERE id = '{_ID}'"
 _DROP_TOKENS = f"DELETE FROM aibridge_token_usages WHERE interception_id = '{_ID}'"
+_DROP_TOOL = f"DELETE FROM aibridge_tool_usages WHERE interception_id = '{_ID}'"
+_OTHER_MODEL = f"UPDATE aibridge_interceptions SET model = 'n' WHERE id = '{_ID}'"
 _MOVE = f"UPDATE aibridge_interceptions SET client_session_id = 't' WHERE id = '{_ID}'"
 
 
@@ -126,6 +134,15 @@ _MOVE = f"UPDATE aibridge_interceptions SET client_session_id = 't' WHERE id = '
         pytest.param([_WHOLE, _TOKENS], _DROP_TOKENS, _TOKENS, id="tokens go and come"),
         pytest.param([_START, _TOKENS], _DROP_TOKENS, _END, id="tokens go, then the end"),
         pytest.param([_WHOLE], _MOVE, _TOKENS, id="it moves to another session, then a child"),
+        pytest.param([_START], _TOOL, _END, id="a call, then the end"),
+        pytest.param([_START], _END, _TOOL, id="the end, then a call"),
+        pytest.param([], _TOOL, _WHOLE, id="an orphaned call, then its interception"),
+        pytest.param([], _WHOLE, _TOOL, id="an interception, then a call that can't see it"),
+        pytest.param([_WHOLE, _TOOL], _DROP_TOOL, _TOOL, id="a call goes, another comes"),
+        pytest.param([_WHOLE, _TOOL], _TOOL, _DROP_TOOL, id="a call comes, the first goes"),
+        pytest.param([_WHOLE], _OTHER_MODEL, _TOOL, id="its kind changes, then a call"),
+        pytest.param([_WHOLE], _TOOL, _OTHER_MODEL, id="a call, then its kind changes"),
+        pytest.param([_WHOLE], _MOVE, _TOOL, id="it moves to another session, then a call"),
         pytest.param([_WHOLE], _DROP, _TOKENS, id="it goes, then a child"),
         pytest.param([_WHOLE], _TOKENS, _DROP, id="a child, then it goes"),
     ],
@@ -149,6 +166,39 @@ async def test_two_open_transactions_are_both_counted(
     assert findings.is_clean, findings
 
 
+_LIFE = [_START, _TOOL, _END]
+_OTHER_LIFE = [_START_OTHER, _TOOL.replace(_ID, _OTHER).replace("Bash", "Read"), _END_OTHER]
+
+
+@_SETTINGS
+@given(
+    order=st.permutations([*_LIFE, *_OTHER_LIFE]),
+    then=st.sampled_from([_OTHER_MODEL, _MOVE, _DROP, _DROP_TOOL]),
+    at_once=st.booleans(),
+)
+async def test_calls_are_told_in_whatever_order_they_come(
+    connection: Any, database_url: str, order: list[str], then: str, at_once: bool
+) -> None:
+    await _clear(connection)
+    # An end that came before its beginning did nothing.
+    lives = [*order, _END, _END_OTHER]
+    for together in [lives] if at_once else [[one] for one in lives]:
+        await _run(connection, trail.Transaction(together, [], commit=True))
+    assert (await rollup.check(database_url)).is_clean
+    assert await _tools(connection) == ["Bash", "Read"]
+    await connection.execute(then)
+    assert (await rollup.check(database_url)).is_clean
+    assert await _tools(connection) == (
+        ["Read"] if then in (_DROP, _DROP_TOOL) else ["Bash", "Read"]
+    )
+
+
+async def _tools(connection: Any) -> list[str]:
+    """Return the tools that sessions are counted by."""
+    rows = await connection.fetch("SELECT DISTINCT tool FROM aibridge_tool_counts ORDER BY 1")
+    return [row[0] for row in rows]
+
+
 @pytest.mark.parametrize("parts", [(_WHOLE, _TOKENS), (_TOKENS, _WHOLE)])
 async def test_what_one_statement_writes_is_counted_once(
     connection: Any, database_url: str, parts: tuple[str, str]
@@ -162,7 +212,7 @@ async def test_what_one_statement_writes_is_counted_once(
 
 
 @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
-@pytest.mark.parametrize("statement", [_WHOLE, _TOKENS, _PROMPT])
+@pytest.mark.parametrize("statement", [_WHOLE, _TOKENS, _PROMPT, _TOOL])
 async def test_a_write_that_could_not_be_counted_is_refused(
     connection: Any, isolation: str, statement: str
 ) -> None:
@@ -188,19 +238,24 @@ async def test_a_writer_needs_no_rights_on_the_rollup(connection: Any, database_
 async def test_truncating_a_table_empties_what_came_of_it(
     connection: Any, database_url: str
 ) -> None:
-    for statement in (_WHOLE, _TOKENS, _PROMPT):
+    for statement in (_WHOLE, _TOKENS, _PROMPT, _TOOL):
         await connection.execute(statement)
-    for table in ("aibridge_token_usages", "aibridge_user_prompts", "aibridge_interceptions"):
+    for table in (
+        "aibridge_token_usages",
+        "aibridge_user_prompts",
+        "aibridge_tool_usages",
+        "aibridge_interceptions",
+    ):
         await connection.execute(f"TRUNCATE {table}")
         assert (await rollup.check(database_url)).is_clean
     assert await connection.fetchval("SELECT count(*) FROM aibridge_sessions") == 0
 
 
 async def test_a_rebuild_mends_what_was_tampered_with(connection: Any, database_url: str) -> None:
-    for statement in (_WHOLE, _TOKENS, _WHOLE_OTHER.replace("'s'", "'t'")):
+    for statement in (_WHOLE, _TOKENS, _TOOL, _WHOLE_OTHER.replace("'s'", "'t'")):
         await connection.execute(statement)
     await connection.execute(
-        "UPDATE aibridge_sessions SET threads = 9 WHERE session_id = 's';"
+        "UPDATE aibridge_sessions SET threads = 9, tool_kinds = '{7}' WHERE session_id = 's';"
         "UPDATE aibridge_sessions SET session_id = 'gone' WHERE session_id = 't'"
     )
     findings = await rollup.check(database_url)
@@ -208,7 +263,7 @@ async def test_a_rebuild_mends_what_was_tampered_with(connection: Any, database_
     user = trail.USERS[0]
     assert [str(d) for d in findings.differences] == [
         f"session gone of {user}: in the rollup, but no ended interception belongs to it",
-        f"session s of {user}: threads is 9, should be 1",
+        f"session s of {user}: threads is 9, should be 1; tool_kinds is [7], should be [1]",
         f"session t of {user}: missing in the rollup",
     ]
 
@@ -234,7 +289,7 @@ async def test_the_migration_counts_what_was_there_before(postgres: str) -> None
     await tool.upgrade(url, "0001")
     connection = await asyncpg.connect(url)
     await connection.execute(trail.ADD_USERS)
-    for statement in (_WHOLE, _TOKENS, _PROMPT, _START_OTHER):
+    for statement in (_WHOLE, _TOKENS, _PROMPT, _TOOL, _START_OTHER):
         await connection.execute(statement)
     await tool.upgrade(url)
     assert await connection.fetchval("SELECT sum(interceptions) FROM aibridge_sessions") == 1

@@ -9,7 +9,7 @@ import pytest
 
 from db import embedded, rollup
 from db.database import Database
-from db.filters import Filter
+from db.filters import Filter, InterceptionCriteria
 from db.migrations import tool
 from db.queries import sessions
 from tests.db import trail
@@ -18,6 +18,14 @@ _ADD = """
 INSERT INTO aibridge_interceptions (id, initiator_id, provider, model, started_at, ended_at,
     client_session_id)
 SELECT gen_random_uuid(), $1, 'p', m, now(), now(), s FROM unnest($2::text[], $3::text[]) r(s, m)
+"""
+
+# A call of a tool by each interception of these sessions and this model.
+_CALL = """
+INSERT INTO aibridge_tool_usages
+    (id, interception_id, provider_response_id, tool, input, created_at)
+SELECT gen_random_uuid(), id, 'r', $1, '{}', now() FROM aibridge_interceptions
+WHERE client_session_id = ANY ($2::text[]) AND model = $3
 """
 
 
@@ -43,6 +51,40 @@ async def _rows(connection: Any) -> list[tuple[list[str], int]]:
     return [tuple(row) for row in rows]
 
 
+async def _call(connection: Any, tool_: str, sessions: str, model: str = "opus") -> None:
+    await connection.execute(_CALL, tool_, list(sessions), model)
+
+
+async def _called(connection: Any) -> list[tuple[str, list[str], int]]:
+    """Return the tool, the models and the sessions of each row."""
+    rows = await connection.fetch(
+        "SELECT tool, ARRAY(SELECT model FROM aibridge_kinds WHERE id = ANY (kinds) ORDER BY 1),"
+        " sessions FROM aibridge_tool_counts ORDER BY 1, 2, id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_session_counts_for_a_tool_by_the_kinds_that_called_it(connection: Any) -> None:
+    await _add(connection, "abc")
+    await _add(connection, "bc", "haiku")
+    await _call(connection, "Bash", "ab")
+    await _call(connection, "Read", "b")
+    await _call(connection, "Read", "b", "haiku")
+    assert await _called(connection) == [("Bash", ["opus"], 2), ("Read", ["haiku", "opus"], 1)]
+    await connection.execute("DELETE FROM aibridge_interceptions WHERE model = 'haiku'")
+    assert await _called(connection) == [("Bash", ["opus"], 2), ("Read", ["opus"], 1)]
+    await connection.execute("UPDATE aibridge_tool_usages SET tool = 'Grep' WHERE tool = 'Read'")
+    assert await _called(connection) == [("Bash", ["opus"], 2), ("Grep", ["opus"], 1)]
+
+
+async def test_a_second_call_of_a_tool_writes_no_session(connection: Any) -> None:
+    await _add(connection, "a")
+    await _call(connection, "Bash", "a")
+    before = await connection.fetchval("SELECT ctid::text FROM aibridge_sessions")
+    await _call(connection, "Bash", "a")
+    assert await connection.fetchval("SELECT ctid::text FROM aibridge_sessions") == before
+
+
 async def test_a_session_counts_once_by_all_its_kinds(connection: Any) -> None:
     await _add(connection, "abc")
     assert await _rows(connection) == [(["opus"], 3)]
@@ -53,12 +95,13 @@ async def test_a_session_counts_once_by_all_its_kinds(connection: Any) -> None:
 
 
 async def test_what_nothing_is_left_of_leaves_no_row(connection: Any) -> None:
-    await _add(connection, "ab")
-    await connection.execute("DELETE FROM aibridge_interceptions")
-    assert await _rows(connection) == []
-    await _add(connection, "ab")
-    await connection.execute("TRUNCATE aibridge_interceptions")
-    assert await _rows(connection) == []
+    for end in ("DELETE FROM", "TRUNCATE"):
+        await _add(connection, "ab")
+        await _call(connection, "Bash", "ab")
+        assert await _called(connection) == [("Bash", ["opus"], 2)]
+        await connection.execute(f"{end} aibridge_interceptions")
+        assert await _rows(connection) == []
+        assert await _called(connection) == []
 
 
 async def test_writers_do_not_wait_for_one_anothers_counts(
@@ -67,22 +110,33 @@ async def test_writers_do_not_wait_for_one_anothers_counts(
     await _add(connection, "a")
     other = await asyncpg.connect(database_url, server_settings={"lock_timeout": "5s"})
 
-    async def seen() -> int:
+    await _call(connection, "Bash", "a")
+    by_tool = Filter((InterceptionCriteria(tools=("Bash",)),))
+
+    async def seen() -> tuple[int, int]:
         async with database.snapshot() as snapshot:
-            return await sessions.count(snapshot, None, Filter())
+            return (
+                await sessions.count(snapshot, None, Filter()),
+                await sessions.count(snapshot, None, by_tool),
+            )
 
     await connection.execute("BEGIN")
     await _add(connection, "bc")
+    await _call(connection, "Bash", "bc")
     await _add(other, "d")
-    assert await seen() == 2
+    await _call(other, "Bash", "d")
+    assert await seen() == (2, 2)
     await connection.execute("COMMIT")
-    assert await seen() == 4
+    assert await seen() == (4, 4)
     assert await _rows(connection) == [(["opus"], 3), (["opus"], 1)]
+    assert await _called(connection) == [("Bash", ["opus"], 3), ("Bash", ["opus"], 1)]
     for session in "efgh":
         await _add(other, session)
+        await _call(other, "Bash", session)
     await other.close()
-    assert await seen() == 8
+    assert await seen() == (8, 8)
     assert len(await _rows(connection)) == 2, "rows that nobody holds are taken again"
+    assert len(await _called(connection)) == 2
 
 
 async def test_a_session_of_more_kinds_than_an_index_takes_is_counted(
@@ -111,6 +165,22 @@ async def test_a_rebuild_mends_counts_that_were_tampered_with(
     assert await _rows(connection) == [(["opus"], 3)]
 
 
+async def test_a_rebuild_mends_counts_by_tool_that_were_tampered_with(
+    connection: Any, database_url: str
+) -> None:
+    await _add(connection, "abc")
+    await _call(connection, "Bash", "ab")
+    await connection.execute("UPDATE aibridge_tool_counts SET sessions = 7")
+    (fault,) = (await rollup.check(database_url)).counts
+    assert fault == (
+        f"sessions of {trail.USERS[0]} of the kinds {{1}} that called Bash: counted 7, should be 2"
+    )
+
+    await rollup.rebuild(database_url)
+    assert (await rollup.check(database_url)).is_clean
+    assert await _called(connection) == [("Bash", ["opus"], 2)]
+
+
 async def test_counting_anew_loses_nothing_of_writers_meanwhile(
     connection: Any, database_url: str
 ) -> None:
@@ -130,11 +200,13 @@ async def test_the_check_names_triggers_that_do_not_count(
 ) -> None:
     await connection.execute(
         "ALTER TABLE aibridge_sessions ENABLE TRIGGER aibridge_sessions_updated;"
-        "DROP TRIGGER aibridge_sessions_deleted ON aibridge_sessions"
+        "DROP TRIGGER aibridge_sessions_deleted ON aibridge_sessions;"
+        "DROP TRIGGER aibridge_sessions_tools_deleted ON aibridge_sessions"
     )
     assert (await rollup.check(database_url)).triggers == [
         "trigger aibridge_sessions.aibridge_sessions_updated does not fire as it should",
         "trigger aibridge_sessions.aibridge_sessions_deleted is missing",
+        "trigger aibridge_sessions.aibridge_sessions_tools_deleted is missing",
     ]
     async with database.snapshot() as snapshot:
         assert not await snapshot.has_rollup()
@@ -149,5 +221,25 @@ async def test_the_migration_counts_the_sessions_that_are_there(postgres: str) -
     await _add(connection, "c", "haiku")
     await tool.upgrade(url)
     assert await _rows(connection) == [(["haiku", "opus"], 1), (["opus"], 2)]
+    await connection.close()
+    assert (await rollup.check(url)).is_clean
+
+
+async def test_the_migration_counts_the_calls_that_are_there(postgres: str) -> None:
+    url = await embedded.database_url(postgres, "test_counts_of_old_calls")
+    await tool.upgrade(url, "0006")
+    connection = await asyncpg.connect(url)
+    await connection.execute(trail.ADD_USERS)
+    await _add(connection, "abc")
+    await _add(connection, "c", "haiku")
+    for called in ("Bash", "Bash", "Read"):
+        await _call(connection, called, "bc")
+    await _call(connection, "Bash", "c", "haiku")
+    await tool.upgrade(url)
+    assert await _called(connection) == [
+        ("Bash", ["haiku", "opus"], 1),
+        ("Bash", ["opus"], 1),
+        ("Read", ["opus"], 2),
+    ]
     await connection.close()
     assert (await rollup.check(url)).is_clean

@@ -25,7 +25,9 @@ _times = st.integers(0, 5).map(lambda n: f"2026-01-0{n + 1} 10:00:00+00")
 _ids = st.sampled_from(INTERCEPTIONS)
 _children = st.sampled_from(CHILDREN)
 _sessions = st.sampled_from([None, "s1", "s2"])
-_tables = st.sampled_from(["aibridge_token_usages", "aibridge_user_prompts"])
+_CHILD_TABLES = ["aibridge_token_usages", "aibridge_user_prompts", "aibridge_tool_usages"]
+_tables = st.sampled_from(_CHILD_TABLES)
+_tools = st.sampled_from(["Bash", "Read", "Übel"])
 
 
 @st.composite
@@ -95,6 +97,8 @@ def _child(draw: st.DrawFn, table: str | None = None) -> str:
     columns = "id, interception_id, provider_response_id, metadata, created_at"
     if name == "aibridge_user_prompts":
         columns, extra = f"{columns}, prompt", ["hello"]
+    elif name == "aibridge_tool_usages":
+        columns, extra = f"{columns}, tool, input", [draw(_tools), "{}"]
     else:
         columns += ", input_tokens, output_tokens, cache_read_input_tokens"
         extra = [str(draw(st.integers(0, 2**62))), "2", "3"]
@@ -105,13 +109,14 @@ def _child(draw: st.DrawFn, table: str | None = None) -> str:
 @st.composite
 def _child_update(draw: st.DrawFn) -> str:
     table = draw(_tables)
-    change = draw(
-        st.one_of(
-            _times.map(lambda t: f"created_at = '{t}'"),
-            _ids.map(lambda i: f"interception_id = '{i}'"),
-            st.just("metadata = '{\"a\": 100}'"),
-        )
-    )
+    changes = [
+        _times.map(lambda t: f"created_at = '{t}'"),
+        _ids.map(lambda i: f"interception_id = '{i}'"),
+        st.just("metadata = '{\"a\": 100}'"),
+    ]
+    if table == "aibridge_tool_usages":
+        changes.append(_tools.map(lambda t: f"tool = '{t}'"))
+    change = draw(st.one_of(changes))
     return f"UPDATE {table} SET {change} WHERE id = '{draw(_children)}'"
 
 
@@ -129,14 +134,10 @@ def _everything_at_once(draw: st.DrawFn) -> str:
     """One statement that writes several tables: its triggers fire when all of it is there."""
     parts = [
         draw(st.one_of(_insert(), _update(), _deletes)),
-        draw(_child("aibridge_token_usages")),
-        draw(_child("aibridge_user_prompts")),
+        *(draw(_child(table)) for table in _CHILD_TABLES),
     ]
-    one, two, three = draw(st.permutations(parts))
-    return (
-        f"WITH one AS ({one} RETURNING 1), two AS ({two} RETURNING 1),"
-        f" three AS ({three} RETURNING 1) SELECT 1"
-    )
+    named = (f"p{n} AS ({part} RETURNING 1)" for n, part in enumerate(draw(st.permutations(parts))))
+    return f"WITH {', '.join(named)} SELECT 1"
 
 
 _moves_key = st.tuples(_ids, _ids).map(
