@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from db import filters
 from db.database import Snapshot
@@ -20,32 +19,27 @@ from db.filters import Filter, Shape
 from db.models import session_counts
 from db.queries import columns, scope
 from db.queries.sessions.passing import SESSIONS, Begun, days_since, of_reader, passing, since
-from db.queries.sessions.plan import OF_KINDS, Plan
+from db.queries.sessions.plan import Plan
 from db.statement import Statement
 
 _c = session_counts.alias("c")
 
-# The criteria that decide alike for all sessions that are counted together.
-_OF_COUNTS = OF_KINDS | {"initiator_id"}
-
 
 async def of_all(db: Snapshot, reader: UUID | None, filter_: Filter, plan: Plan) -> int:
     """Return how many sessions pass."""
-    parameters = filter_.parameters() | scope.parameters(reader)
-    if all(names <= _OF_COUNTS for names in plan.shape):
-        statement = _summed(plan.shape, plan.kinds is not None, reader is not None)
-        parameters["kinds"] = plan.kinds
+    if plan.number is not None:
+        return plan.number
+    if all(names <= {"initiator_id"} for names in plan.shape):
+        statement = _summed(plan.shape, reader is not None)
     else:
         statement = _walked(plan, reader is not None)
+    parameters = filter_.parameters() | scope.parameters(reader)
     return int((await db.fetch(statement, parameters))[0][0])
 
 
 @cache
-def _summed(shape: tuple[Shape, ...], by_kinds: bool, scoped: bool) -> Statement:
-    own = tuple(names - OF_KINDS for names in shape)
-    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(own, _c)]
-    if by_kinds:
-        conditions.append(_c.c.kinds.overlap(sa.bindparam("kinds", type_=ARRAY(sa.Integer))))
+def _summed(shape: tuple[Shape, ...], scoped: bool) -> Statement:
+    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
     return Statement.of(sa.select(_total()).where(*conditions))
 
 

@@ -39,32 +39,50 @@ def passing(plan: Plan, begun: Begun = Begun.EVER) -> list[sa.ColumnElement[bool
     """Return the conditions for sessions with an interception that meets all criteria at once."""
     own = tuple(names & OF_SESSIONS for names in plan.shape)
     result = filters.of_interceptions(own, _s)
-    kinds, times = _kinds(plan), _Times(plan)
-    if kinds is not None:
-        of_kinds = _s.c.kinds.overlap(kinds)
-        # `IS TRUE` keeps out the index of kinds, which has all sessions of them: a planner that
-        # can't know how many are in a window takes it for the shorter way.
-        result.append(of_kinds if plan.is_rare else of_kinds.is_(True))
+    meant, times = _meant(plan), _Times(plan)
+    if meant is not None:
+        # `IS TRUE` keeps out the index, which has all sessions that are meant: a planner that can't
+        # know how many are in a window takes it for the shorter way. Those that began before are
+        # looked for day by day, and it would be read for each.
+        by_index = plan.by_index and begun is not Begun.BEFORE
+        result.append(meant if by_index else meant.is_(True))
     result += times.necessary(begun)
     if plan.is_about_usages:
         result.append(_among_hits(plan) if plan.from_hits else _has_match(plan))
     elif times.given:
-        # Where the session lies within the window, or is of wanted kinds only, the rest is decided
-        # without its interceptions.
-        ways = [times.within()] if kinds is not None else []
-        decided = times.sufficient()
-        if kinds is not None:
-            decided = sa.and_(_s.c.kinds.contained_by(kinds), decided)
-        if kinds is not None or (times.is_two_sided and begun is not Begun.SINCE):
-            result.append(sa.or_(*ways, decided, _has_match(plan)))
+        result += _in_time(plan, times, begun)
     return result
 
 
-def _kinds(plan: Plan) -> sa.ColumnElement[Any] | None:
-    if plan.kinds is None:
-        return None
+def _meant(plan: Plan) -> Any:
+    """Return the condition that a session has any of the kinds or tool kinds that pass."""
+    if plan.tool_kinds is not None:
+        return _s.c.tool_kinds.overlap(_ids(plan.tool_kinds))
+    if plan.kinds is not None:
+        return _s.c.kinds.overlap(_ids(plan.kinds))
+    return None
+
+
+def _in_time(plan: Plan, times: _Times, begun: Begun) -> list[sa.ColumnElement[bool]]:
+    """Return, beside what is necessary, that one of those meant is in the window.
+
+    Where the whole session is in the window, or is of wanted kinds only, that is decided without
+    its interceptions.
+    """
+    rest = _has_match_where_undecided(plan)
+    if plan.tool_kinds is not None:
+        return [sa.or_(times.within(), rest)]
+    if plan.kinds is not None:
+        decided = sa.and_(_s.c.kinds.contained_by(_ids(plan.kinds)), times.sufficient())
+        return [sa.or_(times.within(), decided, rest)]
+    if times.is_two_sided and begun is not Begun.SINCE:
+        return [sa.or_(times.sufficient(), rest)]
+    return []
+
+
+def _ids(ids: tuple[int, ...]) -> sa.ColumnElement[Any]:
     # Spelled out, so that the planner knows how common they are; ids are integers of our own.
-    return sa.literal_column(f"'{{{','.join(map(str, plan.kinds))}}}'::int[]", ARRAY(sa.Integer))
+    return sa.literal_column(f"'{{{','.join(map(str, ids))}}}'::int[]", ARRAY(sa.Integer))
 
 
 class _Times:
@@ -152,11 +170,26 @@ def _match(plan: Plan) -> tuple[Any, list[sa.ColumnElement[bool]]]:
 
 
 def _has_match(plan: Plan) -> sa.ColumnElement[bool]:
+    return sa.exists(_matches(plan))
+
+
+def _has_match_where_undecided(plan: Plan) -> sa.ColumnElement[bool]:
+    # Few sessions come to it, so it must stay a probe for each of them: with `OFFSET 0` PostgreSQL
+    # does not put all interceptions that match into a table first.
+    return sa.exists(_matches(plan).offset(sa.literal_column("0")))
+
+
+def _matches(plan: Plan) -> sa.Select[Any]:
     match, conditions = _match(plan)
-    return sa.exists().where(
-        match.c.session_id == _s.c.session_id,
-        match.c.initiator_id == _s.c.initiator_id,
-        *conditions,
+    return (
+        sa.select(sa.literal_column("1"))
+        .select_from(match)
+        .where(
+            match.c.session_id == _s.c.session_id,
+            match.c.initiator_id == _s.c.initiator_id,
+            *conditions,
+        )
+        .correlate(_s)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,9 +32,13 @@ SELECT md5('i' || n)::uuid, (ARRAY['{trail.USERS[0]}', '{trail.USERS[1]}'])[1 + 
 FROM (SELECT n, abs(hashint4(n)) AS h FROM generate_series(1, 120) n) random;
 INSERT INTO aibridge_tool_usages
     (id, interception_id, provider_response_id, tool, input, created_at)
-SELECT md5('u' || n)::uuid, md5('i' || n)::uuid, 'r', (ARRAY['Bash', 'Read'])[1 + n % 2], '',
-    '2026-01-01Z'
-FROM generate_series(1, 120, 5) n;
+SELECT md5('u' || n)::uuid, md5('i' || (n * 7) % 120)::uuid, 'r',
+    (ARRAY['Bash', 'Read'])[1 + n % 2], '', '2026-01-01Z'
+FROM generate_series(1, 60) n;
+INSERT INTO aibridge_tool_usages
+    (id, interception_id, provider_response_id, tool, input, created_at)
+SELECT md5('v' || n)::uuid, md5('i' || n)::uuid, 'r', 'Read', '', '2026-01-01Z'
+FROM generate_series(1, 120, 9) n;
 INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, created_at)
 SELECT md5('p' || n)::uuid, md5('i' || n)::uuid, 'r', (ARRAY['Fix it', 'Why?'])[1 + n % 2],
     '2026-01-10Z'::timestamptz + n % 9 * interval '1 day'
@@ -82,30 +87,58 @@ async def db(database: Database, database_url: str) -> Database:
     return database
 
 
-@settings(
+_SETTINGS = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    filter_=_filters,
-    reader=st.sampled_from([None, trail.USERS[0]]),
-    listing=st.sampled_from([(False, True), (False, False), (True, True)]),
-    backward=st.booleans(),
-    limits=st.tuples(st.sampled_from([0, 10_000]), st.sampled_from([0, 10_000])),
+# Who asks, the order, which end is first, and the limits that decide between plans.
+_ways = st.tuples(
+    st.sampled_from([None, trail.USERS[0]]),
+    st.sampled_from(
+        [plan.Order(*order) for order in ((False, True), (False, False), (True, True))]
+    ),
+    st.booleans(),
+    st.tuples(st.sampled_from([0, 10_000]), st.sampled_from([0, 10_000])),
 )
+
+
+@_SETTINGS
+@given(filter_=_filters, way=_ways)
 async def test_the_rollup_tells_the_same_as_the_plain_tables(
+    db: Database, filter_: Filter, way: tuple[Any, plan.Order, bool, tuple[int, int]]
+) -> None:
+    await _compare(db, filter_, *way)
+
+
+@pytest.mark.parametrize("other", sorted(_CRITERIA))
+@settings(_SETTINGS, max_examples=15)
+@given(data=st.data(), way=_ways)
+async def test_tools_with_each_other_criterion_tell_the_same_as_the_plain_tables(
+    db: Database,
+    other: str,
+    data: st.DataObject,
+    way: tuple[Any, plan.Order, bool, tuple[int, int]],
+) -> None:
+    tools = data.draw(_CRITERIA["tools"])
+    with_it: dict[str, Any] = {other: data.draw(_CRITERIA[other])}
+    if other == "tools" or data.draw(st.booleans()):
+        filter_ = Filter((InterceptionCriteria(tools=tools), InterceptionCriteria(**with_it)))
+    else:
+        filter_ = Filter((InterceptionCriteria(tools=tools, **with_it),))
+    await _compare(db, filter_, *way)
+
+
+async def _compare(
     db: Database,
     filter_: Filter,
     reader: Any,
-    listing: tuple[bool, bool],
+    order: plan.Order,
     backward: bool,
     limits: tuple[int, int],
 ) -> None:
-    order = plan.Order(*listing)
     with pytest.MonkeyPatch.context() as patch:
-        for name, limit in zip(("_MANY", "_RARE"), limits, strict=True):
-            patch.setattr(plan, name, limit)
+        for name in ("_RARE", "_MANY"):
+            patch.setattr(plan, name, limits[1])
         patch.setattr(prompt_search, "_MANY_FOR_A_PAGE", limits[0] - 1)
-        plan._calls.cache_clear()
         async with db.snapshot() as snapshot:
             assert await snapshot.has_rollup()
             window = Keyset(1000, backward=backward)
@@ -120,7 +153,6 @@ async def test_the_rollup_tells_the_same_as_the_plain_tables(
                 kept = await getattr(rollup, name)(snapshot, *scoped, keys, *read)
                 true = await getattr(plain, name)(snapshot, *scoped, keys)
                 assert {k: kept.get(k) for k in keys} == {k: true.get(k) for k in keys}
-    plan._calls.cache_clear()
 
 
 # Without the rollup, the sums of metadata are no column.
@@ -150,3 +182,50 @@ async def test_without_a_kept_rollup_the_plain_tables_are_read(
     async with db.snapshot() as snapshot:
         assert not await snapshot.has_rollup()
         assert await sessions.count(snapshot, None, Filter()) > 0
+
+
+async def _asked(db: Database, reader: Any, filter_: Filter) -> list[str]:
+    """Return the statements of a page and its count, to the letter."""
+    ran: list[str] = []
+    async with db.snapshot() as snapshot:
+        snapshot.watch = lambda sql, *_: ran.append(sql)
+        await sessions.page(snapshot, reader, filter_, Keyset(10))
+        await sessions.count(snapshot, reader, filter_)
+    return ran
+
+
+async def test_a_reader_of_own_rows_is_told_nothing_of_tools_that_others_called(
+    db: Database, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "UPDATE aibridge_tool_usages SET tool = 'Theirs' WHERE tool = 'Bash' AND interception_id IN"
+        " (SELECT id FROM aibridge_interceptions WHERE initiator_id = $1)",
+        trail.USERS[1],
+    )
+    await connection.close()
+    others: list[dict[str, Any]] = [{}, {"models": ("opus",)}, {"initiator_id": trail.USERS[1]}]
+    for more, own in itertools.product(others, [(), ("Bash",)]):
+        theirs, nobodys = (
+            Filter((InterceptionCriteria(tools=(*own, tool), **more),))
+            for tool in ("Theirs", "None")
+        )
+        assert await _asked(db, trail.USERS[0], theirs) == await _asked(db, trail.USERS[0], nobodys)
+    async with db.snapshot() as snapshot:
+        everything = Filter((InterceptionCriteria(tools=("Theirs",)),))
+        assert await sessions.count(snapshot, None, everything) > 0
+
+
+async def test_a_count_by_one_tool_is_one_short_statement_and_by_two_no_sum(
+    db: Database, database_url: str
+) -> None:
+    ran: list[str] = []
+    async with db.snapshot() as snapshot:
+        snapshot.watch = lambda sql, *_: ran.append(sql)
+        for tools in (("Bash",), ("Bash", "Read")):
+            filter_ = Filter((InterceptionCriteria(tools=tools),))
+            wanted = await plain.count(snapshot, None, filter_)
+            ran.clear()
+            assert await sessions.count(snapshot, None, filter_) == wanted
+            assert len(ran) == len(tools)
+            assert not any("aibridge_interceptions" in sql for sql in ran)
