@@ -386,6 +386,9 @@ ON aibridge_tool_counts (tool, initiator_id, hash_array(kinds));
 CREATE FUNCTION aibridge_tool_counts_add(changes aibridge_tool_counts[])
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    IF cardinality(changes) = 0 THEN
+        RETURN;
+    END IF;
     WITH free AS MATERIALIZED (
         SELECT f.id, n.tool, n.initiator_id, n.kinds, n.sessions
         FROM unnest(changes) n
@@ -404,10 +407,12 @@ BEGIN
     )
     INSERT INTO aibridge_tool_counts (tool, initiator_id, kinds, sessions)
     SELECT f.tool, f.initiator_id, f.kinds, f.sessions FROM free f WHERE f.id IS NULL;
-    DELETE FROM aibridge_tool_counts c
-    USING unnest(changes) n
-    WHERE n.sessions < 0 AND c.tool = n.tool AND c.initiator_id = n.initiator_id
-        AND c.kinds = n.kinds AND hash_array(c.kinds) = hash_array(n.kinds) AND c.sessions = 0;
+    IF EXISTS (SELECT FROM unnest(changes) n WHERE n.sessions < 0) THEN
+        DELETE FROM aibridge_tool_counts c
+        USING unnest(changes) n
+        WHERE n.sessions < 0 AND c.tool = n.tool AND c.initiator_id = n.initiator_id
+            AND c.kinds = n.kinds AND hash_array(c.kinds) = hash_array(n.kinds) AND c.sessions = 0;
+    END IF;
 END
 $$;
 
