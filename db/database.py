@@ -41,7 +41,7 @@ class Database:
         pool_size: int = 10,
         acquire_timeout: float = 5.0,
         statement_timeout: float = 30.0,
-        statement_cache_size: int = 1024,
+        statement_cache_size: int = 256,
         is_attached: bool = False,
     ) -> Database:
         """Make the pool. No connection is opened yet: the database may be away at this moment.

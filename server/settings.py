@@ -73,9 +73,10 @@ class Settings(BaseSettings):
         5.0, gt=0, description="Seconds that a request waits for a database connection."
     )
     statement_cache_size: int = Field(
-        1024,
+        256,
         ge=0,
-        description="Prepared statements kept by a connection; 0 behind a transaction pooler.",
+        description="Prepared statements kept by a connection, each of which takes PostgreSQL up "
+        "to 0.4 MB; 0 behind a transaction pooler.",
     )
     retention: int | None = Field(
         None,
