@@ -71,7 +71,7 @@ class InterceptionRow(NamedTuple):
 
 
 class SessionRow(NamedTuple):
-    """A session, known by its earliest interception (`first_id`), and what is told of all of them.
+    """A session: what its earliest interception tells, and what is told of all of them.
 
     `ordered_at` is what the list that it came from is ordered by: its start or its last activity.
     """
@@ -79,7 +79,6 @@ class SessionRow(NamedTuple):
     session_id: str
     initiator_id: UUID
     started_at: datetime
-    first_id: UUID
     client: str | None
     metadata: dict[str, Any]
     ordered_at: datetime

@@ -58,7 +58,7 @@ def _last_prompted_at() -> sa.ScalarSelect[Any]:
 
 
 def _columns(ordered_at: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
-    others = {"first_id": _i.c.id, "ordered_at": ordered_at}
+    others = {"ordered_at": ordered_at}
     return columns.of(SessionRow, _i, others, _SUMMARY | _ACTIVITY | _TOKENS | _UNKNOWN)
 
 
