@@ -114,9 +114,11 @@ INSERT INTO aibridge_tool_usages
     (id, interception_id, provider_response_id, tool, input, created_at)
 VALUES (gen_random_uuid(), '{_ID}', 'r', 'Bash', '{{}}', '2026-01-02Z')
 """
+_OTHER_TOOL = _TOOL.replace("Bash", "Read")
 _DROP = f"DELETE FROM aibridge_interceptions WHERE id = '{_ID}'"
 _DROP_TOKENS = f"DELETE FROM aibridge_token_usages WHERE interception_id = '{_ID}'"
 _DROP_TOOL = f"DELETE FROM aibridge_tool_usages WHERE interception_id = '{_ID}'"
+_RENAME_TOOL = f"UPDATE aibridge_tool_usages SET tool = 'Write' WHERE interception_id = '{_ID}'"
 _OTHER_MODEL = f"UPDATE aibridge_interceptions SET model = 'n' WHERE id = '{_ID}'"
 _MOVE = f"UPDATE aibridge_interceptions SET client_session_id = 't' WHERE id = '{_ID}'"
 
@@ -140,6 +142,10 @@ _MOVE = f"UPDATE aibridge_interceptions SET client_session_id = 't' WHERE id = '
         pytest.param([], _WHOLE, _TOOL, id="an interception, then a call that can't see it"),
         pytest.param([_WHOLE, _TOOL], _DROP_TOOL, _TOOL, id="a call goes, another comes"),
         pytest.param([_WHOLE, _TOOL], _TOOL, _DROP_TOOL, id="a call comes, the first goes"),
+        pytest.param([_WHOLE, _TOOL], _DROP_TOOL, _OTHER_TOOL, id="a tool goes, another comes"),
+        pytest.param([_WHOLE, _TOOL], _OTHER_TOOL, _DROP_TOOL, id="a tool comes, another goes"),
+        pytest.param([_WHOLE, _TOOL], _RENAME_TOOL, _OTHER_TOOL, id="a new name, then a call"),
+        pytest.param([_WHOLE, _TOOL], _OTHER_TOOL, _RENAME_TOOL, id="a call, then a new name"),
         pytest.param([_WHOLE], _OTHER_MODEL, _TOOL, id="its kind changes, then a call"),
         pytest.param([_WHOLE], _TOOL, _OTHER_MODEL, id="a call, then its kind changes"),
         pytest.param([_WHOLE], _MOVE, _TOOL, id="it moves to another session, then a call"),
@@ -164,6 +170,23 @@ async def test_two_open_transactions_are_both_counted(
     await other.close()
     findings = await rollup.check(database_url)
     assert findings.is_clean, findings
+
+
+async def test_two_writers_of_a_new_tool_in_one_session_do_not_block_each_other(
+    connection: Any, database_url: str
+) -> None:
+    for statement in (_WHOLE, _WHOLE_OTHER):
+        await connection.execute(statement)
+    other = await asyncpg.connect(database_url)
+    await connection.execute("BEGIN")
+    await connection.execute(_TOKENS)
+    waiting = asyncio.create_task(other.execute(_TOOL.replace(_ID, _OTHER)))
+    await asyncio.sleep(0.05)
+    await connection.execute(_TOOL)
+    await connection.execute("COMMIT")
+    await waiting
+    await other.close()
+    assert (await rollup.check(database_url)).is_clean
 
 
 _LIFE = [_START, _TOOL, _END]

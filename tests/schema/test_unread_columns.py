@@ -52,6 +52,14 @@ def _queries(type_name: str, field: str) -> list[str]:
             f"{rows}(first: 20) {{ nodes {{ initiator {{ {field} }} }} }}"
             for rows in ("interceptions", "sessions")
         ]
+    elif type_name == "Thread":
+        ways = [
+            f"sessions(first: 20) {{ nodes {{ threads {{ nodes {{ {field} }} }} }} }}",
+            f"interceptions(first: 9) {{ nodes {{ thread {{ {field} }} }} }}",
+        ]
+    elif type_name == "AgenticAction":
+        actions = f"agenticActions {{ {field} }}"
+        ways = [f"sessions(first: 20) {{ nodes {{ threads {{ nodes {{ {actions} }} }} }} }}"]
     else:
         of = _USAGES[type_name]
         ways = [f"interceptions(first: 20) {{ nodes {{ {of} {{ {field} }} }} }}"]

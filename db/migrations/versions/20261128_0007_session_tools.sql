@@ -4,7 +4,8 @@
 -- As a kind numbers a combination of columns, a *tool kind* numbers a tool and the kind of an
 -- interception that called it. A session has the numbers of its own in `tool_kinds`: one look at it
 -- decides a filter by a tool, also together with all that kinds decide.
--- * What is added is a union, so it may be added twice. All else makes the session be computed anew.
+-- * What is added is a union, so it may be added twice; but it is read behind the lock of the
+--   session, since it must not be added after it went. All else makes the session be computed anew.
 -- * The counts tell sessions by the tool, and by those kinds of interceptions that called it.
 --
 -- Writers wait from here to the end, so that none goes on with a function that is being replaced.
@@ -255,9 +256,10 @@ BEGIN
     IF COALESCE(cardinality(keys), 0) = 0 THEN
         RETURN;
     END IF;
+    again := aibridge_sessions_lock(keys);
+    -- Only now, or a call that somebody takes away meanwhile would come back.
     calls := aibridge_tool_calls(owners);
     PERFORM aibridge_tool_kinds_learn(calls);
-    again := aibridge_sessions_lock(keys);
     UPDATE aibridge_sessions s SET tool_kinds = aibridge_union(s.tool_kinds, t.tool_kinds)
     FROM aibridge_tool_kinds_of(calls) t
     WHERE s.session_id = t.session_id AND s.initiator_id = t.initiator_id
