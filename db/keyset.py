@@ -10,6 +10,9 @@ import sqlalchemy as sa
 
 SortKey: TypeAlias = tuple[Any, ...]
 
+# The rows of a window -> further columns of them.
+More: TypeAlias = Callable[[sa.Subquery], Sequence[sa.ColumnElement[Any]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
@@ -89,29 +92,39 @@ def order_by(
     return [column.asc() for column in columns]
 
 
+def _nothing(_rows: sa.Subquery) -> Sequence[sa.ColumnElement[Any]]:
+    return ()
+
+
 def windowed(
     select: sa.Select[Any],
     shape: Shape,
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
+    more: More | None = None,
 ) -> sa.Select[Any]:
     """Cut the window out of a whole list (parameters `limit` and `offset`).
 
+    `more` makes further columns, which are computed for the rows within the window alone.
+
     A planner that does not know the limit takes it for a tenth of the table, finds that plan dear,
-    and plans each execution anew, which may take as long as the page. A number in the text tells it
-    that the plan for any parameters is as good.
+    and plans each execution anew, which may take as long as the page. A number in the text
+    (`shape.size`) tells it that the plan for any parameters is as good.
     """
-    ordered = select.where(*conditions(shape, columns, descending=descending)).order_by(
+    rows = select.where(*conditions(shape, columns, descending=descending)).order_by(
         *order_by(shape, columns, descending=descending)
     )
+    # Rows of a limited subquery come in its order.
     if shape.size is not None:
-        rows = ordered.limit(sa.literal_column(str(shape.size))).subquery()
-        # Rows of a limited subquery come in its order.
-        ordered = sa.select(*rows.c)
-    return ordered.limit(sa.bindparam("limit", type_=sa.BigInteger)).offset(
+        rows = sa.select(*rows.limit(sa.literal_column(str(shape.size))).subquery().c)
+    page = rows.limit(sa.bindparam("limit", type_=sa.BigInteger)).offset(
         sa.bindparam("offset", type_=sa.BigInteger)
     )
+    if more is None:
+        return page
+    within = page.subquery()
+    return sa.select(*within.c, *more(within))
 
 
 def windowed_per_parent(
@@ -121,13 +134,12 @@ def windowed_per_parent(
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
-    more: Callable[[sa.Subquery], Sequence[sa.ColumnElement[Any]]] = lambda _rows: (),
+    more: More = _nothing,
 ) -> sa.Select[Any]:
     """Cut the same window out of each parent's list, in one statement.
 
     Rows are ranked within their parent; the columns of `select` come back in their order, parents
-    mixed, each parent's rows in the direction of reading. `more` makes further columns, which are
-    computed for the rows within the window alone.
+    mixed, each parent's rows in the direction of reading. `more` is as in `windowed`.
     """
     order = order_by(shape, columns, descending=descending)
     rank = sa.func.row_number().over(partition_by=list(partition), order_by=order)

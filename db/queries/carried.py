@@ -170,8 +170,8 @@ def of(row: type, table: Any, shape: Shape) -> list[sa.ColumnElement[Any]]:
 
     Args:
         row: The type of the rows, whose fields with a default are those that it may carry.
-        table: Where its other columns come from. A subquery is best: what is carried by rows that
-            are left out later would be written in vain.
+        table: Where its other columns come from; of a page the page itself, since what is carried
+            by rows that are left out later would be written in vain.
         shape: What is asked for.
     """
     asked = dict(shape)

@@ -74,10 +74,11 @@ def _page(
     window: keyset.Shape,
     read: reading.Shape,
 ) -> Statement:
-    select = sa.select(*reading.of(InterceptionRow, _i, read)).where(
+    select = sa.select(*columns.of(InterceptionRow, _i, unread=read.unread)).where(
         *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
-    return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True))
+    more = partial(carried.of, InterceptionRow, shape=read.carrying)
+    return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True, more=more))
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:

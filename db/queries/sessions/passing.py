@@ -39,13 +39,9 @@ def passing(plan: Plan, begun: Begun = Begun.EVER) -> list[sa.ColumnElement[bool
     """Return the conditions for sessions with an interception that meets all criteria at once."""
     own = tuple(names & OF_SESSIONS for names in plan.shape)
     result = filters.of_interceptions(own, _s)
-    meant, times = _meant(plan), _Times(plan)
-    if meant is not None:
-        # `IS TRUE` keeps out the index, which has all sessions that are meant: a planner that can't
-        # know how many are in a window takes it for the shorter way. Those that began before are
-        # looked for day by day, and it would be read for each.
-        by_index = plan.by_index and begun is not Begun.BEFORE
-        result.append(meant if by_index else meant.is_(True))
+    times = _Times(plan)
+    # Those that began before are looked for day by day, and the index would be read for each.
+    result += _meant(plan, by_index=plan.by_index and begun is not Begun.BEFORE)
     result += times.necessary(begun)
     if plan.is_about_usages:
         result.append(_among_hits(plan) if plan.from_hits else _has_match(plan))
@@ -54,13 +50,23 @@ def passing(plan: Plan, begun: Begun = Begun.EVER) -> list[sa.ColumnElement[bool
     return result
 
 
-def _meant(plan: Plan) -> Any:
-    """Return the condition that a session has any of the kinds or tool kinds that pass."""
+def _meant(plan: Plan, *, by_index: bool) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a session has any of the kinds or tool kinds that pass, if any."""
+    column, ids = _s.c.kinds, plan.kinds
     if plan.tool_kinds is not None:
-        return _s.c.tool_kinds.overlap(_ids(plan.tool_kinds))
-    if plan.kinds is not None:
-        return _s.c.kinds.overlap(_ids(plan.kinds))
-    return None
+        column, ids = _s.c.tool_kinds, plan.tool_kinds
+    if ids is None:
+        return []
+    if by_index:
+        return [column.overlap(_ids(ids))]
+    if plan.by_hash:
+        # Of a list that does not change PostgreSQL makes a table of hashes.
+        own = sa.func.unnest(column).column_valued("own")
+        among = sa.select(own).where(own == sa.any_(_ids(ids)))
+        return [sa.exists(among.correlate(_s))]
+    # `IS TRUE` keeps out the index, which has all sessions that are meant: a planner that can't
+    # know how many are in a window takes it for the shorter way.
+    return [column.overlap(_ids(ids)).is_(True)]
 
 
 def _in_time(plan: Plan, times: _Times, begun: Begun) -> list[sa.ColumnElement[bool]]:

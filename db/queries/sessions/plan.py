@@ -45,6 +45,9 @@ _RARE = 3_000
 # The same for a count: with more, reading the index takes as long as reading the sessions.
 _MANY = 100_000
 
+# Ids at most that are compared with a session's one by one: it takes the product of their numbers.
+_FEW = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -57,6 +60,7 @@ class Plan:
         tool_kinds: The tool kinds that pass; of several criteria on tools the first; else None.
         from_hits: Begin with the interceptions that pass, not with the list.
         by_index: The index of kinds, or of tool kinds, may be taken.
+        by_hash: So many of them pass that a session's are better looked up among them.
         is_empty: No session can pass.
         number: How many pass, where their counts tell it.
     """
@@ -66,6 +70,7 @@ class Plan:
     tool_kinds: tuple[int, ...] | None = None
     from_hits: bool = False
     by_index: bool = False
+    by_hash: bool = False
     is_empty: bool = False
     # No part of a statement.
     number: int | None = field(default=None, compare=False)
@@ -125,11 +130,13 @@ async def _plan_by_kinds(
         _tool_kinds_of(of_counts, on_tools[0], scoped) if on_tools else _kinds_of(of_counts, scoped)
     )
     ((ids, number),) = await db.fetch(statement, filter_.parameters() | scope.parameters(reader))
+    by_hash = len(ids) > _FEW
     return Plan(
         shape,
         kinds=None if on_tools else tuple(ids),
         tool_kinds=tuple(ids) if on_tools else None,
-        by_index=number <= most_by_index,
+        by_index=number <= (_RARE if by_hash else most_by_index),
+        by_hash=by_hash,
         is_empty=number == 0,
         number=int(number) if _is_counted(filter_, on_tools) else None,
     )

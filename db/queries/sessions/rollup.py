@@ -61,8 +61,12 @@ async def page(
     Leans on the indexes (started_at desc, …), (initiator_id, started_at desc, …),
     (last_active_at desc, …), and on that of kinds where they are rare.
     """
-    # Kinds stand in the text, and whose session it is has an index of its own.
-    sized = not any(names - OF_KINDS - {"initiator_id"} for names in listing.plan.shape)
+    # Kinds stand in the text. Whose sessions they are is a parameter, which makes no other plan for
+    # the list by start, since that has an index with the initiator in front.
+    known = OF_KINDS if listing.order.by_activity else OF_KINDS | {"initiator_id"}
+    sized = not any(names - known for names in listing.plan.shape) and (
+        reader is None or not listing.order.by_activity
+    )
     statement = _page(listing, reader is not None, window.shape(sized=sized), read.shape())
     rows = await db.fetch(
         statement,
@@ -71,14 +75,15 @@ async def page(
     return list(map(SessionRow._make, rows))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(columns.VARIANTS)
 def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
-    select = sa.select(
-        *_columns(read.unread, by[0]), *carried.of(SessionRow, _s, read.carrying)
-    ).where(*of_reader(scoped), *passing(listing.plan))
+    select = sa.select(*_columns(read.unread, by[0])).where(
+        *of_reader(scoped), *passing(listing.plan)
+    )
     descending = listing.order.descending
-    return Statement.of(keyset.windowed(select, window, by, descending=descending))
+    more = partial(carried.of, SessionRow, shape=read.carrying)
+    return Statement.of(keyset.windowed(select, window, by, descending=descending, more=more))
 
 
 async def page_of_users(

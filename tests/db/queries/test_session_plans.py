@@ -138,6 +138,7 @@ async def _compare(
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_RARE", "_MANY"):
             patch.setattr(plan, name, limits[1])
+        patch.setattr(plan, "_FEW", limits[0])
         patch.setattr(prompt_search, "_MANY_FOR_A_PAGE", limits[0] - 1)
         async with db.snapshot() as snapshot:
             assert await snapshot.has_rollup()
