@@ -101,11 +101,6 @@ class SessionRow(NamedTuple):
         """What identifies it."""
         return self.session_id, self.initiator_id
 
-    @property
-    def tokens(self) -> TokenTotalsRow:
-        """The four sums over all its interceptions."""
-        return TokenTotalsRow(*map(int, self.token_sums))
-
 
 class SessionSummaryRow(NamedTuple):
     """What is counted and collected over all interceptions of a session."""

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from db.rows import (
     InterceptionRow,
-    TokenTotalsRow,
     TokenUsageRow,
     ToolUsageRow,
     UserPromptRow,
@@ -103,7 +102,7 @@ def token_usage(row: TokenUsageRow) -> dict[str, Any]:
     }
 
 
-def tokens(row: TokenUsageRow | TokenTotalsRow | TokenSummary) -> dict[str, int]:
+def tokens(row: TokenUsageRow | TokenSummary) -> dict[str, int]:
     """Return the four numbers of tokens."""
     return {
         "input_tokens": row.input_tokens,
@@ -114,7 +113,7 @@ def tokens(row: TokenUsageRow | TokenTotalsRow | TokenSummary) -> dict[str, int]
 
 
 def token_summary(
-    totals: TokenTotalsRow | TokenSummary, metadata: Mapping[str, int]
+    totals: TokenSummary, metadata: Mapping[str, int] | orjson.Fragment
 ) -> dict[str, Any]:
     """Return sums of tokens with the sums of their metadata."""
     return {**tokens(totals), "metadata": metadata}

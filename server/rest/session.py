@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from orjson import Fragment
+
 from db.errors import InvalidTextError
 from db.keyset import Keyset, SortKey
 from db.rows import SessionRow
@@ -95,7 +97,11 @@ async def _position(
 
 async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, object]:
     (initiator,) = await lists.initiators_of(ctx, [session])
-    metadata = (await totals.metadata_of_sessions(ctx, [session.key]))[0]
+    metadata: Mapping[str, int] | Fragment
+    if session.token_metadata is not None:
+        metadata = Fragment(session.token_metadata)
+    else:
+        (metadata,) = await totals.metadata_of_sessions(ctx, [session.key])
     return {
         "id": session.session_id,
         "initiator": initiator,
@@ -109,7 +115,7 @@ async def _encoded(ctx: Context, session: SessionRow, page: Page) -> dict[str, o
         ),
         "started_at": moment(session.started_at),
         "ended_at": moment(session.ended_at),
-        "token_usage_summary": encoding.token_summary(session.tokens, metadata),
+        "token_usage_summary": encoding.token_summary(totals.of_session(session), metadata),
         "threads": page.threads,
     }
 

@@ -12,7 +12,7 @@ from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
 from db.rows import SessionKey, SessionRow
-from resolvers import matching_sessions, search, sessions
+from resolvers import matching_sessions, search, sessions, totals
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
 from server.rest import encoding, lists
@@ -102,7 +102,7 @@ async def _last_prompts(ctx: Context, rows: Sequence[SessionRow]) -> list[str | 
     carried: dict[SessionKey, str | Fragment | None] = {
         row.key: Fragment(row.last_prompt)
         for row in rows
-        if row.key in wanted and row.last_prompt is not None
+        if row.key in wanted and row.last_prompt not in (None, "null")
     }
     missing = {key: prompt_id for key, prompt_id in wanted.items() if key not in carried}
     texts = await sessions.last_prompts(ctx, list(missing.values()))
@@ -123,7 +123,7 @@ def _session(
         "started_at": moment(session.started_at),
         "ended_at": moment(session.ended_at),
         "threads": session.thread_count,
-        "token_usage_summary": encoding.tokens(session.row.tokens),
+        "token_usage_summary": encoding.tokens(totals.of_session(session.row)),
         **encoding.left_out_when_none(last_prompt=prompt),
         "last_active_at": moment(
             # Where there is no prompt, the start that is told above.
