@@ -31,6 +31,7 @@ Columns: TypeAlias = Mapping[str, tuple[Column, ...]]
 GLOBAL_ID = "global_id"
 
 # The GraphQL types of rows that carry others, are carried, or have columns that are dear to fetch.
+# Global ids have these names too, in Python and in SQL.
 TYPE_NAMES: Mapping[type, str] = {
     SessionRow: "Session",
     InterceptionRow: "Interception",

@@ -26,6 +26,7 @@ from db.rows import (
 )
 from resolvers import interceptions, sessions, threads, usages, users
 from resolvers.asking import Ask, Batch
+from resolvers.carrying import TYPE_NAMES
 from resolvers.context import Context
 
 
@@ -34,18 +35,21 @@ class NodeKind:
     """A type whose things have global ids.
 
     Attributes:
-        name: The type's name, which stands in the id.
         row: The row that stands for such a thing.
         batch: Finds those that the caller may read, by key.
         write: The key of a row as text.
         read: The key of a text; raises ValueError where it is none.
     """
 
-    name: str
     row: type
     batch: Batch
     write: Callable[[Any], str] = lambda row: str(row.id)
     read: Callable[[str], Hashable] = UUID
+
+    @property
+    def name(self) -> str:
+        """The type's name, which stands in the id."""
+        return TYPE_NAMES[self.row]
 
 
 def _read_session_key(text: str) -> SessionKey:
@@ -57,18 +61,17 @@ def _read_session_key(text: str) -> SessionKey:
 
 KINDS = (
     NodeKind(
-        "Session",
         SessionRow,
         sessions.by_keys,
         lambda row: f"{row.initiator_id}:{row.session_id}",
         _read_session_key,
     ),
-    NodeKind("Thread", ThreadRow, threads.by_ids),
-    NodeKind("Interception", InterceptionRow, interceptions.by_ids),
-    NodeKind("TokenUsage", TokenUsageRow, usages.tokens_by_ids),
-    NodeKind("UserPrompt", UserPromptRow, usages.prompts_by_ids),
-    NodeKind("ToolUsage", ToolUsageRow, usages.tools_by_ids),
-    NodeKind("User", UserRow, users.visible_by_ids),
+    NodeKind(ThreadRow, threads.by_ids),
+    NodeKind(InterceptionRow, interceptions.by_ids),
+    NodeKind(TokenUsageRow, usages.tokens_by_ids),
+    NodeKind(UserPromptRow, usages.prompts_by_ids),
+    NodeKind(ToolUsageRow, usages.tools_by_ids),
+    NodeKind(UserRow, users.visible_by_ids),
 )
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -78,8 +81,8 @@ _BY_ROW = {kind.row: kind for kind in KINDS}
 
 def global_id(row: Any) -> str:
     """Return the global id of a row."""
-    kind = _BY_ROW[type(row)]
-    text = f"{kind.name}:{kind.write(row)}"
+    row_type = type(row)
+    text = f"{TYPE_NAMES[row_type]}:{_BY_ROW[row_type].write(row)}"
     # What base64.urlsafe_b64encode does, in half the time: a nested answer holds hundreds of ids.
     raw = binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE)
     return raw.rstrip(b"=").decode("ascii")
