@@ -92,10 +92,6 @@ def order_by(
     return [column.asc() for column in columns]
 
 
-def _nothing(_rows: sa.Subquery) -> Sequence[sa.ColumnElement[Any]]:
-    return ()
-
-
 def windowed(
     select: sa.Select[Any],
     shape: Shape,
@@ -134,7 +130,7 @@ def windowed_per_parent(
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
-    more: More = _nothing,
+    more: More | None = None,
 ) -> sa.Select[Any]:
     """Cut the same window out of each parent's list, in one statement.
 
@@ -147,7 +143,7 @@ def windowed_per_parent(
     inner = ranked.add_columns(rank.label("rank")).subquery()
     names = select.selected_columns.keys()
     return (
-        sa.select(*(inner.c[name] for name in names), *more(inner))
+        sa.select(*(inner.c[name] for name in names), *(more(inner) if more is not None else ()))
         .where(inner.c.rank <= sa.bindparam("limit", type_=sa.BigInteger))
         .order_by(inner.c.rank)
     )
