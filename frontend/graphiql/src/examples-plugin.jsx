@@ -12,20 +12,22 @@ function ExamplesIcon(props) {
 
 function Examples() {
   const editor = useGraphiQL((state) => state.queryEditor);
-  const { addTab } = useGraphiQLActions();
-  const open = (query) => {
+  const { addTab, setOperationName } = useGraphiQLActions();
+  const open = ({ query, operation }) => {
     addTab();
     editor.setValue(query);
+    // GraphiQL itself reads it a moment later: who runs the example at once would ask for the one before.
+    setOperationName(operation);
     editor.focus();
   };
   return (
     <section aria-label="Examples" className="aibridge-examples">
       <header className="aibridge-examples-title">Examples</header>
       <p>Each opens in a tab of its own, ready to run.</p>
-      {examples.map(({ name, title, about, query }) => (
-        <button key={name} type="button" onClick={() => open(query)}>
-          <strong>{title}</strong>
-          <span>{about}</span>
+      {examples.map((example) => (
+        <button key={example.operation} type="button" onClick={() => open(example)}>
+          <strong>{example.title}</strong>
+          <span>{example.about}</span>
         </button>
       ))}
     </section>

@@ -4,12 +4,13 @@ const files = import.meta.glob('../examples/*.graphql', {
   import: 'default',
 });
 
-/** The examples in the order of their file names: the first comment line is the title. */
+/** The examples in the order of their file names: one operation each, the first comment line is the title. */
 export const examples = Object.keys(files)
   .sort()
   .map((name) => {
     const query = files[name];
     const comments = query.split('\n').filter((line) => line.startsWith('#'));
     const [title, ...about] = comments.map((line) => line.replace(/^#\s*/, ''));
-    return { name, title, about: about.join(' '), query };
+    const [, operation] = query.match(/^query (\w+)/m);
+    return { operation, title, about: about.join(' '), query };
   });

@@ -98,21 +98,21 @@ async def test_an_upstream_that_breaks_before_its_headers_is_unreachable(
 
 
 async def test_an_upstream_that_hangs_before_its_headers_times_out(
-    gateway: Running, upstream: Running
+    impatient: Running, upstream: Running
 ) -> None:
     name = new_id()
     script = [["read"], ["hang"]]
     sent = request("/x", f"X-Id: {name}", method="POST", body=b"{}", script=script)
-    status, _, body = await ask(gateway, sent)
+    status, _, body = await ask(impatient, sent)
     assert (status, json.loads(body)) == (504, {"message": "AI Bridge upstream timed out."})
-    await assert_released(gateway, upstream, name)
+    await assert_released(impatient, upstream, name)
 
 
-async def test_the_wait_for_the_answer_begins_when_the_upload_ends(gateway: Running) -> None:
+async def test_the_wait_for_the_answer_begins_when_the_upload_ends(impatient: Running) -> None:
     """The timeout is a second. This upload takes longer, but no part of it does."""
     script = [["read"], ["write", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]]
     head = request("/x", "Transfer-Encoding: chunked", method="POST", script=script)
-    async with connection(gateway) as (reader, writer):
+    async with connection(impatient) as (reader, writer):
         writer.write(head)
         for _ in range(6):
             writer.write(b"1\r\nx\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +84,6 @@ def gateway(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         log,
         AIBRIDGE_UPSTREAM_URL=f"http://127.0.0.1:{bridge.port}",
         AIBRIDGE_MAX_CONCURRENCY="2",
-        AIBRIDGE_UPSTREAM_TIMEOUT="1",
     ) as server:
         yield server
 
@@ -200,12 +200,17 @@ async def test_a_refusal_reaches_the_client(gateway: Running, status: int) -> No
     await assert_free(gateway)
 
 
-async def test_an_upstream_that_does_not_answer_the_handshake_times_out(gateway: Running) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        await dial(gateway, "/hang")
-    assert refused.value.response.status_code == 504
-    assert refused.value.response.body == b'{"message":"AI Bridge upstream timed out."}'
-    await assert_free(gateway)
+async def test_an_upstream_that_does_not_answer_the_handshake_times_out(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{bridge.port}"
+    settings = {"AIBRIDGE_UPSTREAM_URL": url, "AIBRIDGE_UPSTREAM_TIMEOUT": "1"}
+    with front(tmp_path / "log", **settings) as gateway:
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(gateway, "/hang")
+        assert refused.value.response.status_code == 504
+        assert refused.value.response.body == b'{"message":"AI Bridge upstream timed out."}'
+        await assert_free(gateway)
 
 
 async def test_the_concurrency_limit_holds_for_websockets(gateway: Running) -> None:
