@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 SortKey: TypeAlias = tuple[Any, ...]
 
-# The rows of a window -> further columns of them.
-More: TypeAlias = Callable[[sa.Subquery], Sequence[sa.ColumnElement[Any]]]
+# The rows of a window -> what is told of them.
+Shown: TypeAlias = Callable[[sa.Subquery], Sequence[sa.ColumnElement[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,12 @@ def windowed(
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
-    more: More | None = None,
+    shown: Shown | None = None,
 ) -> sa.Select[Any]:
     """Cut the window out of a whole list (parameters `limit` and `offset`).
 
-    `more` makes further columns, which are computed for the rows within the window alone.
+    `shown` makes the columns of the result, which are computed for the rows within the window
+    alone; without it they are those of `select`.
 
     A planner that does not know the limit takes it for a tenth of the table, finds that plan dear,
     and plans each execution anew, which may take as long as the page. A number in the text
@@ -117,10 +118,7 @@ def windowed(
     page = rows.limit(sa.bindparam("limit", type_=sa.BigInteger)).offset(
         sa.bindparam("offset", type_=sa.BigInteger)
     )
-    if more is None:
-        return page
-    within = page.subquery()
-    return sa.select(*within.c, *more(within))
+    return page if shown is None else sa.select(*shown(page.subquery()))
 
 
 def windowed_per_parent(
@@ -130,20 +128,21 @@ def windowed_per_parent(
     columns: Sequence[sa.ColumnElement[Any]],
     *,
     descending: bool,
-    more: More | None = None,
+    shown: Shown | None = None,
 ) -> sa.Select[Any]:
     """Cut the same window out of each parent's list, in one statement.
 
     Rows are ranked within their parent; the columns of `select` come back in their order, parents
-    mixed, each parent's rows in the direction of reading. `more` is as in `windowed`.
+    mixed, each parent's rows in the direction of reading. `shown` is as in `windowed`.
     """
     order = order_by(shape, columns, descending=descending)
     rank = sa.func.row_number().over(partition_by=list(partition), order_by=order)
     ranked = select.where(*conditions(shape, columns, descending=descending))
     inner = ranked.add_columns(rank.label("rank")).subquery()
     names = select.selected_columns.keys()
+    told = [inner.c[name] for name in names] if shown is None else shown(inner)
     return (
-        sa.select(*(inner.c[name] for name in names), *(more(inner) if more is not None else ()))
+        sa.select(*told)
         .where(inner.c.rank <= sa.bindparam("limit", type_=sa.BigInteger))
         .order_by(inner.c.rank)
     )

@@ -1,8 +1,9 @@
 """What queries return: named tuples, whose fields are selected by name, in this order.
 
 An answer holds hundreds of them, and named tuples are made in a fraction of the time that frozen
-dataclasses take. Fields with a default are what a row may carry of others (`db.queries.carried`):
-the JSON of it, where the query was asked for it and could tell.
+dataclasses take. Fields with a default are what a row may carry as JSON (`db.queries.carried`),
+where the query was asked for it and could tell: what it leads to, and in `told` all that is asked
+of the row itself. Then its other fields are None, but those that identify and order it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class InterceptionRow(NamedTuple):
     user_prompts: str | None = None
     tool_usages: str | None = None
     model_thoughts: str | None = None
+    told: str | None = None
 
     @property
     def session_key(self) -> SessionKey:
@@ -95,6 +97,7 @@ class SessionRow(NamedTuple):
     token_metadata: str | None
     initiator: str | None = None
     last_prompt: str | None = None
+    told: str | None = None
 
     @property
     def key(self) -> SessionKey:

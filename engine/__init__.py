@@ -12,11 +12,12 @@ from engine.execution import Limits
 from engine.leaves import Inline
 from engine.plan import Plan
 from engine.planning import UncoveredError
-from engine.spec import EXTENSION, Ask, Batch, Lookup, Read
+from engine.spec import EXTENSION, TOLD, Ask, Batch, Lookup, Read
 from engine.trace import Trace
 
 __all__ = [
     "EXTENSION",
+    "TOLD",
     "Ask",
     "Batch",
     "Engine",

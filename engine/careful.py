@@ -7,6 +7,7 @@ order of the response. So data and errors, and the order of the errors, are thos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -27,7 +28,7 @@ from orjson import Fragment
 
 from engine.leaves import complete
 from engine.plan import Field, Region, Selection
-from engine.spec import Read, attempt, read
+from engine.spec import TOLD, Read, attempt, read
 
 # The response names and list indices on the way to a value, innermost first; None at the root.
 _Path: TypeAlias = tuple[Any, "str | int"] | None
@@ -38,9 +39,13 @@ class Gatherer:
 
     A read is made once for each row, so that an object that a read makes is the same one whenever
     it is met.
+
+    Attributes:
+        told: How many objects told all of themselves, by their selection.
     """
 
     def __init__(self, type_of: Callable[[Any], str | None]) -> None:
+        self.told: Counter[Selection] = Counter()
         self._type_of = type_of
         self._reads: dict[tuple[Field, int], Any] = {}
 
@@ -84,6 +89,9 @@ class Gatherer:
             yield from self._below(shape[name], value)
 
     def _below(self, selection: Selection, row: Any) -> Iterator[tuple[Selection, Any]]:
+        if _told(selection, row) is not None:
+            self.told[selection] += 1
+            return
         yield selection, row
         for field in selection.fields:
             if field.shape and field.region is None:
@@ -121,7 +129,7 @@ class Completer:
         self._place(root, [value], is_root=True)
         (selection,) = root.shape.values()
         try:
-            return self._object(selection, value, None)
+            return self._entries(selection, value, None)
         except GraphQLError as error:
             self.errors.append(error)
             return None
@@ -136,7 +144,11 @@ class Completer:
                 assert field.region is not None
                 self._place(field.region, outcomes)
 
-    def _object(self, selection: Selection, row: Any, path: _Path) -> dict[str, Any]:
+    def _object(self, selection: Selection, row: Any, path: _Path) -> dict[str, Any] | Fragment:
+        told = _told(selection, row)
+        return self._entries(selection, row, path) if told is None else Fragment(told)
+
+    def _entries(self, selection: Selection, row: Any, path: _Path) -> dict[str, Any]:
         return {field.key: self._field(field, row, (path, field.key)) for field in selection.fields}
 
     def _field(self, field: Field, row: Any, path: _Path) -> Any:
@@ -229,6 +241,12 @@ class Completer:
         else:
             return name
         raise GraphQLError(message, field.nodes)
+
+
+def _told(selection: Selection, row: Any) -> str | None:
+    """Return what the row tells of itself, if all that is selected of it."""
+    told: str | None = None if selection.told is None else getattr(row, TOLD)
+    return told
 
 
 def _as_list(path: _Path) -> list[str | int]:

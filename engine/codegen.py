@@ -23,11 +23,12 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.pyutils import Undefined, is_iterable
+from orjson import Fragment
 
 from engine.leaves import DeviationError, Inline, coercion
 from engine.plan import Field, Plan, Region, Selection
 from engine.planning import UncoveredError
-from engine.spec import Read
+from engine.spec import TOLD, Read
 
 # Python refuses more than 20 nested loops and 100 levels of indentation.
 _MAX_LOOPS = 16
@@ -53,6 +54,7 @@ class CodeGenerator:
             "check_object": _check_object,
             "check_list": _check_list,
             "DeviationError": DeviationError,
+            "Fragment": Fragment,
         }
         for inline in scalars.values():
             for name, value in inline.names.items():
@@ -186,6 +188,17 @@ class _Code:
         return done
 
     def _object(self, selection: Selection, var: str) -> str:
+        if selection.told is None:
+            return self._entries(selection, var)
+        done = self._fresh("done")
+        with self._block(f"if {var}.{TOLD} is not None:"):
+            self._line(f"{done} = Fragment({var}.{TOLD})")
+        with self._block("else:"):
+            completed = self._entries(selection, var)
+            self._line(f"{done} = {completed}")
+        return done
+
+    def _entries(self, selection: Selection, var: str) -> str:
         entries = [f'"{field.key}": {self._field(field, var)}' for field in selection.fields]
         return "{" + ", ".join(entries) + "}"
 
@@ -256,6 +269,15 @@ class _Code:
                             self._gather_object(selection, var, found)
 
     def _gather_object(
+        self, selection: Selection, row: str, found: Mapping[Selection, str]
+    ) -> None:
+        if selection.told is None:
+            self._gather_untold(selection, row, found)
+            return
+        with self._block(f"if {row}.{TOLD} is None:"):
+            self._gather_untold(selection, row, found)
+
+    def _gather_untold(
         self, selection: Selection, row: str, found: Mapping[Selection, str]
     ) -> None:
         if selection in found:

@@ -70,11 +70,11 @@ class Engine:
     """Executes operations breadth first, by plans that it compiles once.
 
     Args:
-        schema: The schema, whose fields carry specs.
+        schema: The schema, whose fields carry specs, and whose types may (`engine.spec.TOLD`).
         type_of: Tells the GraphQL type of a row, where its field could return several.
         scalars: Inline code of scalars, by name, beside those of the GraphQL specification.
         on_plan: Called with the context and the plan of each operation before it is executed: what
-            the batches may know of it beforehand.
+            the batches may know of it beforehand. What it makes of a plan it may keep there.
         fallback: Executes what the engine does not cover; graphql-core with the schema's own
             resolvers, if not given.
         limits: How much it keeps, and does at once.

@@ -125,11 +125,18 @@ class Execution:
         if not region.stops:
             return ()
         try:
-            return region.gather(values)
+            found = region.gather(values)
         except Exception:  # noqa: BLE001
             self._failed = True
-            gatherer = careful.Gatherer(self._frame.type_of)
-            return gatherer.gather(region, values, is_root=region is self._plan.root)
+        else:
+            if self._trace is None:
+                return found
+        # Far slower, but it goes round what fails, and counts what is told.
+        gatherer = careful.Gatherer(self._frame.type_of)
+        found = gatherer.gather(region, values, is_root=region is self._plan.root)
+        if self._trace is not None:
+            self._trace.told.update(gatherer.told)
+        return found
 
     async def _fetch(self, wants: list[Want]) -> None:
         by_group: dict[Group, list[Want]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql.execution.values import VariableValues
 
@@ -25,8 +25,10 @@ class Step:
         batch: The batch; None where each row chooses one.
         key: What of a row is looked up; None where each row makes its own ask.
         reads: What is read from the value, without further look-ups.
-        is_carried: Whether the rows that it is a look-up of are asked to carry that as JSON.
+        is_carried: Whether the rows that it is a look-up of are asked to carry that as JSON, or to
+            tell it among all of themselves.
         carried: How many rows did, where a run is explained.
+        is_told: Whether the rows that it brings are asked to tell all of themselves as JSON.
         call: The call that made it, where a run is explained and it was looked up.
         below: The look-ups that follow.
     """
@@ -40,6 +42,7 @@ class Step:
     reads: tuple[str, ...]
     is_carried: bool
     carried: int | None
+    is_told: bool
     call: Call | None
     below: list[Step] = field(default_factory=list)
 
@@ -52,6 +55,7 @@ class Step:
             "batch": self.call.batch if self.call is not None else self.batch,
             "reads": list(self.reads),
             "carried": self.is_carried,
+            "told": self.is_told,
         }
         if self.on is not None:
             result["on"] = self.on
@@ -82,31 +86,31 @@ def explained(
     for level in trace.levels if trace is not None else ():
         for call in level:
             calls |= {each: call for each in call.fields if each not in calls}
-    carried = {} if trace is None else trace.carried
-    return _Explainer(variables or VariableValues({}, {}), calls, carried).steps(plan.root, 1)
+    return _Explainer(variables or VariableValues({}, {}), calls, trace).steps(plan.root, 1)
 
 
 class _Explainer:
     def __init__(
-        self, variables: VariableValues, calls: dict[Field, Call], carried: dict[Field, int]
+        self, variables: VariableValues, calls: dict[Field, Call], trace: Trace | None
     ) -> None:
         self._variables = variables
         self._calls = calls
-        self._carried = carried
+        self._trace = trace or Trace()
 
     def steps(self, region: Region, level: int) -> list[Step]:
         several = len(region.shape) > 1
         return [
-            self._step(each, path, selection.type_name if several else None, level)
-            for selection, path in _places(region)
-            for each in selection.lookups
+            self._step(each, place, place.selection.type_name if several else None, level)
+            for place in _places(region)
+            for each in place.selection.lookups
         ]
 
-    def _step(self, each: Field, path: str, on: str | None, level: int) -> Step:
+    def _step(self, each: Field, place: _Place, on: str | None, level: int) -> Step:
         assert isinstance(each.spec, Lookup)
         assert each.region is not None
+        told = 0 if place.told_by is None else self._trace.told[place.told_by]
         return Step(
-            path=f"{path}{each.key}",
+            path=f"{place.path}{each.key}",
             on=on,
             type=str(each.type),
             level=level,
@@ -114,7 +118,8 @@ class _Explainer:
             key=each.spec.key,
             reads=tuple(dict.fromkeys(_reads(each.region))),
             is_carried=each.columns is not None,
-            carried=self._carried.get(each),
+            carried=self._trace.carried.get(each, 0) + told or None,
+            is_told=any(place.told_by is not None for place in _walked(each.region)),
             call=self._calls.get(each),
             below=self.steps(each.region, level + 1),
         )
@@ -133,18 +138,31 @@ class _Explainer:
         return None if ask is None or isinstance(ask, Exception) else name_of(ask.batch)
 
 
-def _places(region: Region) -> Iterator[tuple[Selection, str]]:
+class _Place(NamedTuple):
+    """A selection, the way to it, and the one around it of which rows may tell all, if any."""
+
+    selection: Selection
+    path: str
+    told_by: Selection | None
+
+
+def _places(region: Region) -> Iterator[_Place]:
+    """Yield the places in a region that look further."""
+    return (place for place in _walked(region) if place.selection.lookups)
+
+
+def _walked(region: Region) -> Iterator[_Place]:
     for selection in region.shape.values():
-        yield from _below(selection, "")
+        yield from _below(selection, "", None)
 
 
-def _below(selection: Selection, path: str) -> Iterator[tuple[Selection, str]]:
-    if selection.lookups:
-        yield selection, path
+def _below(selection: Selection, path: str, told_by: Selection | None) -> Iterator[_Place]:
+    told_by = told_by or (None if selection.told is None else selection)
+    yield _Place(selection, path, told_by)
     for each in selection.fields:
         if each.region is None:
             for below in each.shape.values():
-                yield from _below(below, f"{path}{each.key}.")
+                yield from _below(below, f"{path}{each.key}.", told_by)
 
 
 def _reads(region: Region) -> Iterator[str]:
@@ -200,6 +218,7 @@ def _drawn(step: Step, corner: str, indent: str, *, analyzed: bool) -> Iterator[
     bar = f"{indent}{'│' if step.below else ' '}  "
     told = [f"reads {', '.join(step.reads)}"] if step.reads else []
     told += ["as JSON with its row"] if step.is_carried else []
+    told += ["each written as JSON"] if step.is_told else []
     if told:
         yield f"{bar}{', '.join(told)}"
     yield from (f"{bar}{note}" for note in (call.notes if call is not None else ()))

@@ -62,11 +62,13 @@ class Selection:
         type_name: The name of the object type.
         fields: All that is selected.
         lookups: Those of the fields that look further.
+        told: All that is selected, where rows may hold it as JSON; None where they may not.
     """
 
     type_name: str
     fields: tuple[Field, ...]
     lookups: tuple[Field, ...] = field(init=False)
+    told: tuple[Column, ...] | None = None
 
     def __post_init__(self) -> None:
         self.lookups = tuple(field for field in self.fields if field.region is not None)
@@ -109,29 +111,28 @@ class Plan:
             None where that may be any. What is not read need not be fetched.
         carries: What rows of each type are to carry as JSON: by the attribute that holds it, what
             is read of its objects (nothing, where it is a leaf).
+        tells: What rows of each type are to tell of themselves as JSON (in the attribute `TOLD`):
+            all that is selected of them. Rows that can't are to carry the above instead.
+        brief: What the engine's `on_plan` made of it; nothing of the engine's.
     """
 
     root: Region
     source: str
     reads: Mapping[str, frozenset[str] | None] = field(init=False)
     carries: Mapping[str, Mapping[str, tuple[Column, ...]]] = field(init=False)
+    tells: Mapping[str, tuple[Column, ...]] = field(init=False)
+    brief: Any = None
 
     def __post_init__(self) -> None:
-        found: dict[str, set[str] | None] = defaultdict(set)
-        for level in self.levels():
-            for region in level:
-                _note_reads(region.shape, found)
-        self.reads = {
-            name: None if attributes is None else frozenset(attributes)
-            for name, attributes in found.items()
-        }
-        self.carries = {
-            stop.type_name: carried
+        selections = [
+            selection
             for level in self.levels()
             for region in level
-            for stop in region.stops
-            if (carried := _carried(stop))
-        }
+            for selection in _selections(region.shape)
+        ]
+        self.reads = _reads(selections)
+        self.carries = {each.type_name: told for each in selections if (told := _carried(each))}
+        self.tells = {each.type_name: each.told for each in selections if each.told is not None}
 
     def levels(self) -> Iterator[tuple[Region, ...]]:
         """Yield the regions that are filled at the same time, from the root down."""
@@ -146,8 +147,18 @@ class Plan:
             )
 
 
-def _note_reads(shape: Mapping[str, Selection], found: dict[str, set[str] | None]) -> None:
+def _selections(shape: Mapping[str, Selection]) -> Iterator[Selection]:
+    """Yield the selections of a region."""
     for selection in shape.values():
+        yield selection
+        for each in selection.fields:
+            if each.region is None:
+                yield from _selections(each.shape)
+
+
+def _reads(selections: Sequence[Selection]) -> dict[str, frozenset[str] | None]:
+    found: dict[str, set[str] | None] = defaultdict(set)
+    for selection in selections:
         for each in selection.fields:
             if each.spec is not None:
                 attributes, known = attributes_of(each.spec), found[selection.type_name]
@@ -155,8 +166,7 @@ def _note_reads(shape: Mapping[str, Selection], found: dict[str, set[str] | None
                     found[selection.type_name] = None
                 else:
                     known.update(attributes)
-            if each.region is None:
-                _note_reads(each.shape, found)
+    return {name: None if read is None else frozenset(read) for name, read in found.items()}
 
 
 def _carried(selection: Selection) -> dict[str, tuple[Column, ...]]:

@@ -32,7 +32,7 @@ from graphql.language import Visitor, visit
 
 from engine.arguments import Arguments
 from engine.plan import Field, Region, Selection
-from engine.spec import Column, Lookup, Read, spec_of
+from engine.spec import EXTENSION, TOLD, Column, Lookup, Read, spec_of
 
 # A field of an abstract type is planned once for each possible type, so plans may be much larger
 # than documents. One of this size takes some tenths of a second to compile.
@@ -94,10 +94,13 @@ class Planner:
             self._operation.node,
         )
         selection = self._selection(root, collected.grouped_field_set)
-        for selections in self._selections.values():
-            # Whoever fetches rows knows of their type only, not for which place they are.
-            if len(selections) == 1:
-                _carry(selections[0])
+        # Whoever fetches rows knows of their type only, not for which place they are.
+        unique = [found[0] for found in self._selections.values() if len(found) == 1]
+        for each in unique:
+            _carry(each)
+        for each in unique:
+            if self._schema.type_map[each.type_name].extensions.get(EXTENSION) == TOLD:
+                each.told = _members(each)
         return self._region(root, {root.name: selection}, "root")
 
     def _selection(self, parent: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
@@ -180,16 +183,32 @@ def _columns(shape: Mapping[str, Selection]) -> tuple[Column, ...] | None:
     if len(shape) > 1:
         return None
     (selection,) = shape.values()
-    columns = []
-    for field in selection.fields:
-        if field.spec is None:
-            columns.append(Column(field.key, field.parent, is_type=True))
-        elif isinstance(field.spec, Read) and field.spec.name is not None and not field.shape:
-            columns.append(Column(field.key, field.spec.name))
-        else:
-            return None
+    members = _members(selection)
+    # What leads on is no matter of one row any more.
+    return None if members is None or any(each.below is not None for each in members) else members
+
+
+def _members(selection: Selection) -> tuple[Column, ...] | None:
+    """Return what is selected of an object, where all of it can be told as JSON."""
+    columns = [_column(field) for field in selection.fields]
+    members = tuple(column for column in columns if column is not None)
     # Where all is skipped nothing is left to be told.
-    return tuple(columns) or None
+    return members if members and len(members) == len(columns) else None
+
+
+def _column(field: Field) -> Column | None:
+    if field.spec is None:
+        return Column(field.key, field.parent, is_type=True)
+    if isinstance(field.spec, Lookup):
+        name, below = field.spec.carried, field.columns
+        return None if name is None or below is None else Column(field.key, name, below=below)
+    if field.spec.name is None or len(field.shape) > 1:
+        return None
+    if not field.shape:
+        return Column(field.key, field.spec.name)
+    (selection,) = field.shape.values()
+    members = _members(selection)
+    return None if members is None else Column(field.key, field.spec.name, below=members)
 
 
 def _stops(shape: Mapping[str, Selection]) -> list[Selection]:

@@ -23,19 +23,27 @@ EXTENSION = "engine"
 Batch: TypeAlias = Callable[[Any, Sequence[Any], Any], Awaitable[Sequence[Any]]]
 
 
+# The spec of object types whose rows may tell all of themselves, and the attribute of those rows
+# that holds it then: all that is selected of the row, as JSON (`Plan.tells`).
+TOLD = "told"
+
+
 class Column(NamedTuple):
-    """A field of the objects that a row carries as JSON.
+    """A field of an object that is to be written as JSON.
 
     Attributes:
         key: The response name.
-        name: What is read, by the name of its spec; the name of the object type where that is what
-            is asked for (`__typename`).
+        name: What is read, by the name of its spec, or what its row carries, by that attribute; the
+            name of the object type where that is what is asked for (`__typename`).
         is_type: Whether it is.
+        below: What is read of the object, or of each object of the list, that it holds; none where
+            it holds what a row carries that is no object; None for a leaf.
     """
 
     key: str
     name: str
     is_type: bool = False
+    below: tuple[Column, ...] | None = None
 
 
 class Ask(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.lookups import Group
-from engine.plan import Field
+from engine.plan import Field, Selection
 from engine.spec import Batch
 
 
@@ -44,6 +45,7 @@ class Trace:
         fetching: Seconds in batches.
         building: Seconds in which the answer was built.
         carried: The look-ups whose outcome the rows carried, with the number of rows.
+        told: The selections of which rows told all, with the number of rows.
         careful: Whether it was built with an eye on errors.
     """
 
@@ -52,6 +54,7 @@ class Trace:
     fetching: float = 0.0
     building: float = 0.0
     carried: dict[Field, int] = field(default_factory=dict)
+    told: Counter[Selection] = field(default_factory=Counter)
     careful: bool = False
 
     def begin(self, group: Group, fields: tuple[Field, ...], rows: int) -> Call:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from db.database import Snapshot
-from db.queries import columns
 from db.queries.columns import Unread
 from db.queries.reading import Reading
+from resolvers import carrying
 from resolvers.access import Reach, Scope
 from resolvers.asking import Ask, Loaders
-from resolvers.carrying import TYPE_NAMES, Columns, carrying
+from resolvers.carrying import Readings
 from resolvers.principal import Principal
 
 
@@ -26,17 +25,14 @@ class Context:
         scope: The rows that they may read.
         db: The snapshot that all statements of the operation read from.
         max_page_size: The largest page that a list gives.
-        reads: Which attributes are read anywhere in the operation, by the name of the GraphQL type;
-            a type that is not named, or has None, may be read in full.
-        carries: What the rows of a type are to carry of others as JSON, by the same names.
+        readings: What of the rows of each type is read.
     """
 
     principal: Principal
     scope: Scope
     db: Snapshot
     max_page_size: int
-    reads: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
-    carries: Mapping[str, Columns] = field(default_factory=dict)
+    readings: Readings = carrying.ALL
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,15 +53,12 @@ class Context:
 
     def unread(self, row: type) -> Unread:
         """Return the columns that rows of a type may leave out."""
-        return columns.unread(row, self.reads.get(TYPE_NAMES[row]))
+        return self.readings.unread(row)
 
     def reading(self, row: type) -> Reading:
         """Return what is read of the rows of a type, and what they are to carry."""
-        unread, carries = self.unread(row), self.carries.get(TYPE_NAMES[row])
         # Another program's columns may be of other types than ours.
-        if carries is None or self.db.is_attached:
-            return Reading(unread)
-        return Reading(unread, carrying(row, carries))
+        return Reading(self.unread(row)) if self.db.is_attached else self.readings.of(row)
 
     async def load(self, ask: Ask) -> Any:
         """Make one look-up, batched with its like."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from engine import Engine, Inline, Plan
+from engine import EXTENSION, TOLD, Engine, Inline, Plan
+from resolvers.carrying import TELLING, Readings
 from resolvers.context import Context
 from schema.build import graphql_core, schema, type_of
 
@@ -21,8 +22,13 @@ _SCALARS = {
 
 
 def _tell(context: Context, plan: Plan) -> None:
-    context.reads = plan.reads
-    context.carries = plan.carries
+    if plan.brief is None:
+        plan.brief = Readings(plan.reads, plan.carries, plan.tells)
+    context.readings = plan.brief
 
 
-engine = Engine(graphql_core(schema), type_of=type_of, scalars=_SCALARS, on_plan=_tell)
+_core = graphql_core(schema)
+for name in TELLING:
+    _core.type_map[name].extensions[EXTENSION] = TOLD
+
+engine = Engine(_core, type_of=type_of, scalars=_SCALARS, on_plan=_tell)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import uvicorn
@@ -123,18 +125,19 @@ async def _reset(_: asyncpg.Connection) -> None:
 
 
 def application(url: str) -> Starlette:
-    pool: asyncpg.Pool | None = None
+    @asynccontextmanager
+    async def connected(app: Starlette) -> AsyncIterator[None]:
+        settings = {"jit": "off", "timezone": "UTC"}
+        async with asyncpg.create_pool(
+            url, max_size=10, reset=_reset, server_settings=settings
+        ) as app.state.pool:
+            yield
 
     async def answer(request: Request) -> Response:
-        nonlocal pool
-        if pool is None:
-            settings = {"jit": "off", "timezone": "UTC"}
-            pool = await asyncpg.create_pool(
-                url, max_size=10, reset=_reset, server_settings=settings
-            )
         parameters = request.path_params
         arguments = [parameters["id"]] if "id" in parameters else []
-        text = await pool.fetchval(STATEMENTS[parameters["name"]], *arguments)
+        statement = STATEMENTS[parameters["name"]]
+        text = await request.app.state.pool.fetchval(statement, *arguments)
         return Response(text, media_type="application/json")
 
     async def bare(_request: Request) -> Response:
@@ -145,7 +148,7 @@ def application(url: str) -> Starlette:
         Route("/{name}", answer, methods=["POST"]),
         Route("/{name}/{id}", answer, methods=["POST"]),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, lifespan=connected)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What rows carry of others: the JSON of what they lead on to, written by PostgreSQL beside them.
+"""What rows carry as JSON, written by PostgreSQL: what they lead to, or all that is asked of them.
 
 A nested answer is made of lists of usages for the most part. As a text beside the row of their
 interception they cost PostgreSQL what they cost by statements of their own, and us hardly more than
@@ -7,15 +7,17 @@ a copy: no row is decoded, made, read and encoded again (ADR 0031).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from db.models import model_thoughts, token_usages, tool_usages, user_prompts, users
-from db.queries import columns
+from db.queries import own, writing
+from db.queries.writing import Written, joined, sql
 from db.rows import (
     AgenticActionRow,
     InterceptionRow,
@@ -31,14 +33,14 @@ from db.rows import (
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The value of a column."""
+    """The value of an attribute."""
 
-    column: str
+    attribute: str
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalId:
-    """The base64 of a prefix and the row's id, as it stands in URLs, without padding."""
+    """The base64 of a prefix and the row's key, as it stands in URLs, without padding."""
 
     prefix: str
 
@@ -50,17 +52,9 @@ class Constant:
     text: str
 
 
-# What a member of an object holds, and the member: its name first.
-Source: TypeAlias = Value | GlobalId | Constant
-Member: TypeAlias = tuple[str, Source]
-
-# What a row carries without the names that clients choose: by attribute, the values of the members.
-Shape: TypeAlias = tuple[tuple[str, tuple[Source, ...]], ...]
-
-
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What rows carry in one attribute.
+class Part:
+    """What an attribute holds: an object, or a list of them.
 
     Attributes:
         attribute: The attribute.
@@ -71,18 +65,42 @@ class Carried:
     attribute: str
     members: tuple[Member, ...] = ()
 
+    def nameless(self) -> Part:
+        """Return it without the names that clients choose."""
+        return Part(
+            self.attribute,
+            tuple(
+                ("", value.nameless() if isinstance(value, Part) else value)
+                for _, value in self.members
+            ),
+        )
+
+    def texts(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield what stands between its values, each with the name of its parameter."""
+        for number, text in enumerate(_texts(self.members)):
+            yield _below(path, number), text
+        for number, (_, value) in enumerate(self.members):
+            if isinstance(value, Part):
+                yield from value.texts(_below(path, number))
+
+
+# What a member of an object holds, and the member: its name first.
+Source: TypeAlias = Value | GlobalId | Constant | Part
+Member: TypeAlias = tuple[str, Source]
+
+# The attribute in which rows tell all that is asked of them.
+TOLD = "told"
+
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
     """All that rows carry."""
 
-    parts: tuple[Carried, ...] = ()
+    parts: tuple[Part, ...] = ()
 
-    def shape(self) -> Shape:
-        """Return what a statement for it is built by."""
-        return tuple(
-            (part.attribute, tuple(value for _, value in part.members)) for part in self.parts
-        )
+    def shape(self) -> Carrying:
+        """Return what a statement for it is built by: it without the names that clients choose."""
+        return Carrying(tuple(part.nameless() for part in self.parts))
 
     def parameters(self) -> dict[str, str]:
         """Return the values for the statement's parameters: what stands between the values.
@@ -90,9 +108,7 @@ class Carrying:
         Since the names are among them, those that clients choose make no new statement.
         """
         return {
-            _parameter(part.attribute, number): text
-            for part in self.parts
-            for number, text in enumerate(_texts(part.members))
+            name: text for part in self.parts for name, text in part.texts(_path(part.attribute))
         }
 
 
@@ -144,25 +160,31 @@ _RELATIONS: Mapping[type, Mapping[str, _Relation]] = {
     },
 }
 
-# Integers beyond this are an error of the field that holds them, so they have to come as rows.
-_LARGEST = 2**53 - 1
-
-# Between them are the years that four digits can tell.
-_OUR_ERA: Any = sa.literal_column("'0001-01-01 00:00:00+00'::timestamptz")
-_FIVE_DIGITS: Any = sa.literal_column("'10000-01-01 00:00:00+00'::timestamptz")
-
-# A function of PostgreSQL takes a hundred.
-_MAX_ARGUMENTS = 90
-
-_MICROSECONDS = '"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""'
-
 
 def row_of(row: type, attribute: str) -> type:
-    """Return the type of the rows that an attribute leads to."""
-    return _RELATIONS[row][attribute].row
+    """Return the type of the rows that an attribute leads to; their own, where it leads nowhere."""
+    relation = _RELATIONS[row].get(attribute)
+    return row if relation is None else relation.row
 
 
-def of(row: type, table: Any, shape: Shape) -> list[sa.ColumnElement[Any]]:
+def can_tell(row: type, members: Sequence[Member]) -> bool:
+    """Say whether rows can tell all that of themselves."""
+    return all(
+        value.attribute in _RELATIONS[row]
+        or _are_among(value.members, own.OBJECTS[row].get(value.attribute, {}))
+        if isinstance(value, Part)
+        else _are_among([(name, value)], own.OF[row])
+        for name, value in members
+    )
+
+
+def _are_among(members: Sequence[Member], known: Mapping[str, Any]) -> bool:
+    return all(
+        not isinstance(value, Value | Part) or value.attribute in known for _, value in members
+    )
+
+
+def of(row: type, table: Any, carrying: Carrying) -> list[sa.ColumnElement[Any]]:
     """Return the columns for all that a row may carry, in the order of its fields.
 
     What is not asked for is NULL, and so is what can't be told in JSON: a number for instance that
@@ -172,53 +194,101 @@ def of(row: type, table: Any, shape: Shape) -> list[sa.ColumnElement[Any]]:
         row: The type of the rows, whose fields with a default are those that it may carry.
         table: Where its other columns come from; of a page the page itself, since what is carried
             by rows that are left out later would be written in vain.
-        shape: What is asked for.
+        carrying: What is asked for; the names in it don't matter.
     """
-    asked = dict(shape)
+    asked = {part.attribute: part for part in carrying.parts}
     return [
-        (
-            _carried(_RELATIONS[row][name], name, table, asked[name])
-            if name in asked
-            else sa.null()
-        ).label(name)
+        (_carried(row, table, asked[name]) if name in asked else sa.null()).label(name)
         for name in row._field_defaults  # type: ignore[attr-defined]
     ]
 
 
-def integers(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return a JSONB object of integers as the text of JSON, its keys ascending."""
-    each = sa.func.jsonb_each_text(column).table_valued("key", "value")
-    member = sa.func.concat(sa.func.to_json(each.c.key), _sql(":"), each.c.value)
-    ascending = aggregate_order_by(_sql(","), each.c.key.collate("C"))
-    members = sa.select(sa.func.string_agg(member, ascending)).scalar_subquery()
-    object_ = sa.func.concat(_sql("{"), members, _sql("}"))
-    # Most are empty.
-    return sa.case((column == columns.EMPTY_OBJECT, _sql("{}")), else_=object_)
+def _carried(row: type, table: Any, part: Part) -> sa.ColumnElement[Any]:
+    path = _path(part.attribute)
+    if part.attribute != TOLD:
+        return _related(_RELATIONS[row][part.attribute], table, part.members, path)
+    members = [
+        _own(row, table, value, _below(path, number))
+        for number, (_, value) in enumerate(part.members)
+    ]
+    return _where(_object(members, path), _demands(members))
 
 
-def _carried(
-    relation: _Relation, name: str, owner: Any, values: tuple[Source, ...]
+def _own(row: type, table: Any, value: Source, path: str) -> Written:
+    """Write what a row tells of itself."""
+    if isinstance(value, Constant):
+        return Written([])
+    if isinstance(value, GlobalId):
+        return own.global_id(row, table, value.prefix)
+    if isinstance(value, Value):
+        return own.OF[row][value.attribute](table)
+    relation = _RELATIONS[row].get(value.attribute)
+    if relation is not None:
+        return Written([_related(relation, table, value.members, path)], may_be_null=True)
+    writers = own.OBJECTS[row][value.attribute]
+    members = [
+        writers[member.attribute](table) if isinstance(member, Value | Part) else Written([])
+        for _, member in value.members
+    ]
+    (pieces,) = _runs(members, path)
+    return Written(pieces, _demands(members))
+
+
+def _related(
+    relation: _Relation, owner: Any, members: tuple[Member, ...], path: str
 ) -> sa.ColumnElement[Any]:
     table = relation.table.alias()
     related = table.c[relation.key] == owner.c[relation.by]
     if relation.text is not None:
-        (text,) = _WRITERS[sa.Text](table.c[relation.text])
+        (text,) = writing.text(table.c[relation.text]).pieces
         oldest = sa.select(text).where(related).order_by(table.c.created_at, table.c.id).limit(1)
-        return sa.func.coalesce(oldest.correlate(owner).scalar_subquery(), _sql("null"))
-    pieces: list[Any] = []
-    for number, value in enumerate(values):
-        pieces += [_text(name, number), *_written(table, value)]
-    pieces.append(_text(name, len(values)))
-    written = _joined(pieces)
-    tellable = _tellable(table, values)
+        return sa.func.coalesce(oldest.correlate(owner).scalar_subquery(), sql("null"))
+    values = [_of_table(relation.row, table, value) for _, value in members]
+    written, demands = _object(values, path), _demands(values)
     if relation.is_list:
         last: Any = table.c.id if "id" in table.c else sa.literal_column("ctid")
-        oldest_first = aggregate_order_by(_sql(","), table.c.created_at, last)
-        written = sa.func.concat(_sql("["), sa.func.string_agg(written, oldest_first), _sql("]"))
-        tellable = [sa.func.bool_and(sa.and_(*tellable)).is_not(False)] if tellable else []
-    if tellable:
-        written = sa.case((sa.and_(*tellable), written))
-    return sa.select(written).where(related).correlate(owner).scalar_subquery()
+        oldest_first = aggregate_order_by(sql(","), table.c.created_at, last)
+        written = sa.func.concat(sql("["), sa.func.string_agg(written, oldest_first), sql("]"))
+        demands = [sa.func.bool_and(sa.and_(*demands)).is_not(False)] if demands else []
+    return sa.select(_where(written, demands)).where(related).correlate(owner).scalar_subquery()
+
+
+def _of_table(row: type, table: Any, value: Source) -> Written:
+    if isinstance(value, Constant):
+        return Written([])
+    if isinstance(value, GlobalId):
+        return own.global_id(row, table, value.prefix)
+    column = table.c[value.attribute]
+    return writing.column(column, column)
+
+
+def _object(members: Sequence[Written], path: str) -> sa.ColumnElement[Any]:
+    """Return the text of an object, NULL where one of its parts is."""
+    # Unlike `concat` the operator makes of NULL and a text NULL.
+    return reduce(lambda left, right: left.op("||")(right), map(joined, _runs(members, path)))
+
+
+def _runs(members: Sequence[Written], path: str) -> list[list[sa.ColumnElement[Any]]]:
+    """Return the texts that make an object, in runs: one that may be NULL is a run of its own."""
+    runs: list[list[sa.ColumnElement[Any]]] = [[]]
+    for number, member in enumerate(members):
+        runs[-1].append(_text(path, number))
+        if member.may_be_null:
+            runs += [list(member.pieces), []]
+        else:
+            runs[-1] += member.pieces
+    runs[-1].append(_text(path, len(members)))
+    return runs
+
+
+def _demands(members: Sequence[Written]) -> list[sa.ColumnElement[bool]]:
+    return [demand for member in members for demand in member.demands]
+
+
+def _where(
+    written: sa.ColumnElement[Any], demands: Sequence[sa.ColumnElement[bool]]
+) -> sa.ColumnElement[Any]:
+    return sa.case((sa.and_(*demands), written)) if demands else written
 
 
 def _texts(members: tuple[Member, ...]) -> list[str]:
@@ -233,84 +303,13 @@ def _texts(members: tuple[Member, ...]) -> list[str]:
     return [*texts, "}"]
 
 
-def _parameter(attribute: str, number: int) -> str:
-    return f"carried_{attribute}_{number}"
+def _path(attribute: str) -> str:
+    return f"carried_{attribute}"
 
 
-def _joined(pieces: list[Any]) -> sa.ColumnElement[Any]:
-    parts = [pieces[n : n + _MAX_ARGUMENTS] for n in range(0, len(pieces), _MAX_ARGUMENTS)]
-    if len(parts) == 1:
-        return sa.func.concat(*pieces)
-    return _joined([sa.func.concat(*part) for part in parts])
+def _below(path: str, number: int) -> str:
+    return f"{path}_{number}"
 
 
-def _text(attribute: str, number: int) -> sa.BindParameter[str]:
-    return sa.bindparam(_parameter(attribute, number), type_=sa.Text)
-
-
-def _sql(text: str) -> sa.ColumnElement[str]:
-    """Return a text of ours as a literal: PostgreSQL computes with it once, not for each row."""
-    quoted = text.replace("'", "''")
-    return sa.literal_column(f"'{quoted}'", sa.Text)
-
-
-def _written(table: Any, value: Source) -> list[sa.ColumnElement[Any]]:
-    """Return the pieces of text that the value is written by."""
-    if isinstance(value, Constant):
-        return []
-    if isinstance(value, GlobalId):
-        raw = sa.func.convert_to(sa.func.concat(_sql(value.prefix), table.c.id), _sql("UTF8"))
-        # Letters, digits, `:` and `-` never make a `+` or a `/`, and 57 bytes fill the first line.
-        encoded = sa.func.encode(raw, _sql("base64"))
-        return [_sql('"'), sa.func.rtrim(encoded, _sql("=")), _sql('"')]
-    column = table.c[value.column]
-    written = _WRITERS[type(column.type)](column)
-    if not column.nullable:
-        return written
-    (text,) = written
-    return [sa.func.coalesce(text, _sql("{}" if value.column == "metadata" else "null"))]
-
-
-def _moment(column: Any) -> list[sa.ColumnElement[Any]]:
-    text = sa.func.to_char(sa.func.timezone(_sql("UTC"), column), _sql(_MICROSECONDS))
-    # As everywhere: six digits of a fraction, or none.
-    return [sa.func.replace(text, _sql('.000000Z"'), _sql('Z"'))]
-
-
-def _plain(column: Any) -> list[sa.ColumnElement[Any]]:
-    return [sa.cast(column, sa.Text)]
-
-
-_WRITERS: Mapping[type, Callable[[Any], list[sa.ColumnElement[Any]]]] = {
-    sa.Uuid: lambda column: [_sql('"'), column, _sql('"')],
-    sa.Text: lambda column: _plain(sa.func.to_json(column)),
-    sa.Boolean: _plain,
-    sa.BigInteger: _plain,
-    sa.DateTime: _moment,
-    JSONB: _plain,
-}
-
-
-def _tellable(table: Any, values: tuple[Source, ...]) -> list[sa.ColumnElement[bool]]:
-    """Return what must hold of values that JSON can tell, and their types allow."""
-    return [
-        condition
-        for value in values
-        if isinstance(value, Value)
-        for condition in _demands(table.c[value.column])
-    ]
-
-
-def _demands(column: Any) -> list[sa.ColumnElement[bool]]:
-    if isinstance(column.type, sa.BigInteger):
-        return [column.between(_number(-_LARGEST), _number(_LARGEST))]
-    if isinstance(column.type, sa.DateTime):
-        # Neither infinite nor before our era.
-        return [column >= _OUR_ERA, column < _FIVE_DIGITS]
-    if isinstance(column.type, JSONB):
-        return [column.is_distinct_from(sa.literal_column("'null'::jsonb"))]
-    return []
-
-
-def _number(value: int) -> sa.ColumnElement[int]:
-    return sa.literal_column(str(value), sa.BigInteger)
+def _text(path: str, number: int) -> sa.BindParameter[str]:
+    return sa.bindparam(_below(path, number), type_=sa.Text)

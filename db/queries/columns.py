@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
@@ -88,9 +88,14 @@ def unread(row: type, reads: frozenset[str] | None) -> Unread:
     """
     if reads is None:
         return ALL_READ
-    optional = _OPTIONAL.get(row, {})
-    read = {column for attribute, column in optional.items() if attribute in reads}
-    return frozenset(optional.values()) - read
+    read = {column for attribute, column in _OPTIONAL.get(row, {}).items() if attribute in reads}
+    return optional(row) - read
+
+
+@cache
+def optional(row: type) -> Unread:
+    """Return all columns of a row that may be left out."""
+    return frozenset(_OPTIONAL.get(row, {}).values())
 
 
 def of(

@@ -15,7 +15,7 @@ from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
 from db.models import interceptions, sessions, tool_usages
-from db.queries import carried, columns, prompt_search, reading, scope
+from db.queries import columns, prompt_search, reading, scope
 from db.queries.reading import Reading
 from db.rows import InterceptionRow, SessionKey
 from db.statement import Statement
@@ -59,11 +59,9 @@ async def page(
     shape = filter_.shape()
     # What a filter means, many rows or few, is for the planner to find out each time.
     sized = filters.is_empty(shape)
-    statement = _page(shape, reader is not None, window.shape(sized=sized), read.shape())
-    rows = await db.fetch(
-        statement,
-        window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
-    )
+    statement = partial(_page, shape, reader is not None, window.shape(sized=sized))
+    parameters = window.parameters() | filter_.parameters() | scope.parameters(reader)
+    rows = await reading.fetch(db, statement, parameters, read)
     return list(map(InterceptionRow._make, rows))
 
 
@@ -74,11 +72,11 @@ def _page(
     window: keyset.Shape,
     read: reading.Shape,
 ) -> Statement:
-    select = sa.select(*columns.of(InterceptionRow, _i, unread=read.unread)).where(
+    select = sa.select(*reading.within(InterceptionRow, _i, read)).where(
         *filters.visible(_i, scoped), *filters.of_interceptions(shape, _i)
     )
-    more = partial(carried.of, InterceptionRow, shape=read.carrying)
-    return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True, more=more))
+    shown = partial(reading.shown, InterceptionRow, read)
+    return Statement.of(keyset.windowed(select, window, _NEWEST, descending=True, shown=shown))
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
@@ -117,20 +115,17 @@ async def by_ids(
     read: Reading = reading.ALL,
 ) -> dict[UUID, InterceptionRow]:
     """Return the interceptions with these ids, by id."""
-    rows = await db.fetch(
-        _by_ids(reader is not None, read.shape()),
-        {"ids": list(ids)} | scope.parameters(reader) | read.parameters(),
-    )
+    parameters = {"ids": list(ids)} | scope.parameters(reader)
+    rows = await reading.fetch(db, partial(_by_ids, reader is not None), parameters, read)
     return {row[0]: InterceptionRow._make(row) for row in rows}
 
 
 @lru_cache(columns.VARIANTS)
 def _by_ids(scoped: bool, read: reading.Shape) -> Statement:
-    return Statement.of(
-        sa.select(*reading.of(InterceptionRow, _i, read)).where(
-            _i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped)
-        )
+    found = sa.select(*reading.within(InterceptionRow, _i, read)).where(
+        _i.c.id == columns.any_uuid("ids"), *filters.visible(_i, scoped)
     )
+    return Statement.of(sa.select(*reading.shown(InterceptionRow, read, found.subquery())))
 
 
 async def page_of_sessions(
@@ -140,10 +135,8 @@ async def page_of_sessions(
     read: Reading = reading.ALL,
 ) -> dict[SessionKey, list[InterceptionRow]]:
     """Return one window of each session's interceptions: (started_at, id) ascending."""
-    rows = await db.fetch(
-        _page_of_sessions(window.shape(), read.shape()),
-        window.parameters() | session_parameters(keys) | read.parameters(),
-    )
+    parameters = window.parameters() | session_parameters(keys)
+    rows = await reading.fetch(db, partial(_page_of_sessions, window.shape()), parameters, read)
     result: dict[SessionKey, list[InterceptionRow]] = defaultdict(list)
     for record in rows:
         row = InterceptionRow._make(record)
@@ -153,7 +146,7 @@ async def page_of_sessions(
 
 @lru_cache(columns.VARIANTS)
 def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
-    select = sa.select(*columns.of(InterceptionRow, _i, unread=read.unread)).where(
+    select = sa.select(*reading.within(InterceptionRow, _i, read)).where(
         *of_session_keys(_i), *filters.visible(_i)
     )
     return Statement.of(
@@ -163,7 +156,7 @@ def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
             [_i.c.session_id, _i.c.initiator_id],
             _NEWEST,
             descending=False,
-            more=partial(carried.of, InterceptionRow, shape=read.carrying),
+            shown=partial(reading.shown, InterceptionRow, read),
         )
     )
 
@@ -206,17 +199,15 @@ async def page_of_threads(
     read: Reading = reading.ALL,
 ) -> dict[UUID, list[InterceptionRow]]:
     """Return one window of each thread's interceptions: (started_at, id) ascending."""
-    rows = await db.fetch(
-        _page_of_threads(window.shape(), read.shape()),
-        window.parameters() | {"ids": list(ids)} | read.parameters(),
-    )
-    return _by_thread(rows)
+    parameters = window.parameters() | {"ids": list(ids)}
+    statement = partial(_page_of_threads, window.shape())
+    return _by_thread(await reading.fetch(db, statement, parameters, read))
 
 
 @lru_cache(columns.VARIANTS)
 def _page_of_threads(window: keyset.Shape, read: reading.Shape) -> Statement:
     m = members_of_threads()
-    select = sa.select(m.c.thread_id, *columns.of(InterceptionRow, m, unread=read.unread))
+    select = sa.select(m.c.thread_id, *reading.within(InterceptionRow, m, read))
     return Statement.of(
         keyset.windowed_per_parent(
             select,
@@ -224,7 +215,7 @@ def _page_of_threads(window: keyset.Shape, read: reading.Shape) -> Statement:
             [m.c.thread_id],
             (m.c.started_at, m.c.id),
             descending=False,
-            more=partial(carried.of, InterceptionRow, shape=read.carrying),
+            shown=partial(_of_thread, read),
         )
     )
 
@@ -233,21 +224,20 @@ async def with_tools_of_threads(
     db: Snapshot, ids: Sequence[UUID], read: Reading = reading.ALL
 ) -> dict[UUID, list[InterceptionRow]]:
     """Return each thread's interceptions that made a tool call: (started_at, id) ascending."""
-    rows = await db.fetch(
-        _with_tools_of_threads(read.shape()), {"ids": list(ids)} | read.parameters()
-    )
-    return _by_thread(rows)
+    return _by_thread(await reading.fetch(db, _with_tools_of_threads, {"ids": list(ids)}, read))
 
 
 @lru_cache(columns.VARIANTS)
 def _with_tools_of_threads(read: reading.Shape) -> Statement:
     m = members_of_threads()
     used = sa.exists().where(tool_usages.c.interception_id == m.c.id)
-    return Statement.of(
-        sa.select(m.c.thread_id, *reading.of(InterceptionRow, m, read))
-        .where(used)
-        .order_by(m.c.started_at, m.c.id)
-    )
+    found = sa.select(m.c.thread_id, *reading.within(InterceptionRow, m, read)).where(used)
+    rows = found.subquery()
+    return Statement.of(sa.select(*_of_thread(read, rows)).order_by(rows.c.started_at, rows.c.id))
+
+
+def _of_thread(read: reading.Shape, rows: sa.Subquery) -> list[sa.ColumnElement[Any]]:
+    return [rows.c.thread_id, *reading.shown(InterceptionRow, read, rows)]
 
 
 def _by_thread(rows: Sequence[Any]) -> dict[UUID, list[InterceptionRow]]:

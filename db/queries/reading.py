@@ -1,23 +1,46 @@
-"""What of the rows of one type is read: columns, and what the rows are to carry of others."""
+"""What of the rows of one type is read: columns, and what the rows are to carry as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from db.database import Snapshot
 from db.queries import carried, columns
-from db.queries.carried import NOTHING, Carrying
+from db.queries.carried import NOTHING, TOLD, Carrying
 from db.queries.columns import ALL_READ, Unread
+from db.statement import Statement
 
 
-class Shape(NamedTuple):
-    """What of it changes a statement."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What of it changes a statement; the names that clients choose do not.
+
+    Statements are looked up by it with each request, so its hash is computed once.
+    """
 
     unread: Unread
-    carrying: carried.Shape
+    carrying: Carrying
+    _hash: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.unread, self.carrying)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and (
+            (self.unread, self.carrying) == (other.unread, other.carrying)
+        )
+
+    @property
+    def is_told(self) -> bool:
+        """Whether rows tell all that is asked of them."""
+        return any(part.attribute == TOLD for part in self.carrying.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +50,70 @@ class Reading:
     Attributes:
         unread: The columns that may be left out.
         carrying: What rows are to carry.
+        otherwise: What they are to carry instead, where one of them can't tell all of itself; None
+            where they are not asked to.
+        shape: What a statement is built by.
+        parameters: The values for the statement's parameters.
     """
 
     unread: Unread = ALL_READ
     carrying: Carrying = NOTHING
+    otherwise: Carrying | None = None
+    shape: Shape = field(init=False)
+    parameters: dict[str, str] = field(init=False)
 
-    def shape(self) -> Shape:
-        """Return what a statement is built by."""
-        return Shape(self.unread, self.carrying.shape())
-
-    def parameters(self) -> dict[str, str]:
-        """Return the values for the statement's parameters."""
-        return self.carrying.parameters()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", Shape(self.unread, self.carrying.shape()))
+        object.__setattr__(self, "parameters", self.carrying.parameters())
 
 
 # All that is told of a row itself.
 ALL = Reading()
 
 
-def of(
+async def fetch(
+    db: Snapshot, statement: Callable[[Shape], Statement], parameters: dict[str, Any], read: Reading
+) -> Sequence[Any]:
+    """Return the records of rows; fetched again, where one of them can't tell all of itself.
+
+    Args:
+        db: Where they are.
+        statement: Makes the statement for what is read.
+        parameters: Those of its parameters that are no matter of what is read.
+        read: What is read.
+    """
+    records = await db.fetch(statement(read.shape), parameters | read.parameters)
+    # It is the last field of those rows that have it.
+    if read.otherwise is None or all(record[-1] is not None for record in records):
+        return records
+    return await fetch(db, statement, parameters, Reading(read.unread, read.otherwise))
+
+
+def within(
     row: type[NamedTuple],
     table: Any,
     shape: Shape,
     others: Mapping[str, sa.ColumnElement[Any]] | None = None,
 ) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of a row type, and of what it carries; see `columns.of`."""
+    """Return the columns of a row type from which `shown` makes its rows; see `columns.of`."""
+    return columns.of(row, table, others, shape.unread)
+
+
+def shown(row: type[NamedTuple], shape: Shape, rows: sa.Subquery) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of a row type, and of what it carries.
+
+    Args:
+        row: The type of the rows.
+        shape: What is read of them.
+        rows: Those that are wanted, with the columns that `within` returns.
+    """
+    # What they tell is not sent twice.
+    hidden = columns.optional(row) if shape.is_told else ALL_READ
     return [
-        *columns.of(row, table, others, shape.unread),
-        *carried.of(row, table, shape.carrying),
+        *(
+            sa.null().label(name) if name in hidden else rows.c[name]
+            for name in row._fields
+            if name not in row._field_defaults
+        ),
+        *carried.of(row, rows, shape.carrying),
     ]

@@ -15,7 +15,7 @@ from db import filters, keyset
 from db.database import Snapshot
 from db.keyset import Keyset
 from db.models import interceptions, user_prompts
-from db.queries import carried, columns, reading, scope
+from db.queries import columns, reading, scope
 from db.queries.interceptions import members_of_threads, of_session_keys, session_parameters
 from db.queries.reading import Reading
 from db.rows import SessionKey, ThreadRow, ThreadSummaryRow
@@ -29,10 +29,8 @@ async def page_of_sessions(
     db: Snapshot, keys: Sequence[SessionKey], window: Keyset, read: Reading = reading.ALL
 ) -> dict[SessionKey, list[ThreadRow]]:
     """Return one window of each session's threads: (started_at, id) of the roots, ascending."""
-    rows = await db.fetch(
-        _page_of_sessions(window.shape(), read.shape()),
-        window.parameters() | session_parameters(keys) | read.parameters(),
-    )
+    parameters = window.parameters() | session_parameters(keys)
+    rows = await reading.fetch(db, partial(_page_of_sessions, window.shape()), parameters, read)
     result: dict[SessionKey, list[ThreadRow]] = defaultdict(list)
     for record in rows:
         row = ThreadRow._make(record)
@@ -42,7 +40,7 @@ async def page_of_sessions(
 
 @lru_cache(columns.VARIANTS)
 def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
-    select = sa.select(*columns.of(ThreadRow, _r, _STARTED)).where(
+    select = sa.select(*reading.within(ThreadRow, _r, read, _STARTED)).where(
         *of_session_keys(_r), _r.c.thread_root_id.is_(None), *filters.visible(_r)
     )
     return Statement.of(
@@ -52,7 +50,7 @@ def _page_of_sessions(window: keyset.Shape, read: reading.Shape) -> Statement:
             [_r.c.session_id, _r.c.initiator_id],
             (_r.c.started_at, _r.c.id),
             descending=False,
-            more=partial(carried.of, ThreadRow, shape=read.carrying),
+            shown=partial(reading.shown, ThreadRow, read),
         )
     )
 
@@ -61,22 +59,19 @@ async def by_ids(
     db: Snapshot, reader: UUID | None, ids: Sequence[UUID], read: Reading = reading.ALL
 ) -> dict[UUID, ThreadRow]:
     """Return the threads whose roots have these ids, by id."""
-    rows = await db.fetch(
-        _by_ids(reader is not None, read.shape()),
-        {"ids": list(ids)} | scope.parameters(reader) | read.parameters(),
-    )
+    parameters = {"ids": list(ids)} | scope.parameters(reader)
+    rows = await reading.fetch(db, partial(_by_ids, reader is not None), parameters, read)
     return {row[0]: ThreadRow._make(row) for row in rows}
 
 
 @lru_cache(columns.VARIANTS)
 def _by_ids(scoped: bool, read: reading.Shape) -> Statement:
-    return Statement.of(
-        sa.select(*reading.of(ThreadRow, _r, read, _STARTED)).where(
-            _r.c.id == columns.any_uuid("ids"),
-            _r.c.thread_root_id.is_(None),
-            *filters.visible(_r, scoped),
-        )
+    found = sa.select(*reading.within(ThreadRow, _r, read, _STARTED)).where(
+        _r.c.id == columns.any_uuid("ids"),
+        _r.c.thread_root_id.is_(None),
+        *filters.visible(_r, scoped),
     )
+    return Statement.of(sa.select(*reading.shown(ThreadRow, read, found.subquery())))
 
 
 async def summaries(db: Snapshot, ids: Sequence[UUID]) -> dict[UUID, ThreadSummaryRow]:

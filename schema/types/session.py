@@ -56,6 +56,7 @@ class Session(Node):
         totals.of_session,
         ("token_sums", "token_metadata", "session_id", "initiator_id"),
         "The tokens of all its interceptions.",
+        "token_usage",
     )
     threads: ThreadConnection = connection(
         threads.of_sessions, "key", "Its threads, oldest first by the start of their roots."

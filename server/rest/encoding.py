@@ -18,6 +18,7 @@ from db.rows import (
     UserPromptRow,
     UserRow,
 )
+from resolvers.carrying import Column
 from resolvers.totals import TokenSummary
 from server.times import moment, rfc3339
 
@@ -57,12 +58,14 @@ def _plain(value: object) -> object:
 
 
 # An initiator: name and attribute of each member, as `Context.carries` has them.
-USER = tuple((name, name, False) for name in ("id", "username", "name", "avatar_url"))
+USER: tuple[Column, ...] = tuple(
+    (name, name, False, None) for name in ("id", "username", "name", "avatar_url")
+)
 
 
 def user(row: UserRow) -> dict[str, object]:
     """Return an initiator."""
-    return {name: getattr(row, attribute) for name, attribute, _ in USER}
+    return {name: getattr(row, attribute) for name, attribute, *_ in USER}
 
 
 def interception(

@@ -8,6 +8,7 @@ from uuid import UUID
 from db.keyset import Keyset, SortKey
 from db.rows import InterceptionRow
 from resolvers import interceptions, search, usages
+from resolvers.carrying import Readings
 from resolvers.context import Context
 from server.rest import encoding, lists
 from server.rest.endpoint import Answer, Asked, Endpoint
@@ -21,6 +22,8 @@ _NAME = ListName(cursor="after_id", search="workspace")
 # RFC 9745: the day since when callers should go over to the sessions.
 _DEPRECATED = "@1795305600"
 
+_READINGS = Readings(carries={"Interception": {"initiator": encoding.USER}})
+
 
 async def _answer(ctx: Context, asked: Asked) -> Answer:
     parameters = asked.parameters
@@ -32,7 +35,7 @@ async def _answer(ctx: Context, asked: Asked) -> Answer:
     after = await _position(ctx, paging.after_id)
     window = Keyset(limit=limit, offset=paging.offset, after=after)
     count = (await interceptions.counts(ctx, [filter_]))[0]
-    ctx.carries = {"Interception": {"initiator": encoding.USER}}
+    ctx.readings = _READINGS
     rows = await interceptions.of_window(ctx, filter_, window)
     successor = asked.path.removesuffix("interceptions") + "sessions"
     return Answer(

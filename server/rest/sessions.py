@@ -13,6 +13,7 @@ from db.filters import Filter
 from db.keyset import Keyset, SortKey
 from db.rows import SessionKey, SessionRow
 from resolvers import matching_sessions, search, sessions, totals
+from resolvers.carrying import Readings
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
 from server.rest import encoding, lists
@@ -24,7 +25,6 @@ from server.times import moment
 
 _NAME = ListName(cursor="after_session_id", search="session")
 
-# What is read of a session, and what its row is to carry.
 _READS = frozenset(
     {
         "ended_at",
@@ -37,7 +37,10 @@ _READS = frozenset(
         "token_sums",
     }
 )
-_CARRIES = {"initiator": encoding.USER, "last_prompt": ()}
+# What is read of a session, and what its row is to carry.
+_READINGS = Readings(
+    {"Session": _READS}, {"Session": {"initiator": encoding.USER, "last_prompt": ()}}
+)
 
 
 async def _answer(ctx: Context, asked: Asked) -> Answer:
@@ -53,7 +56,7 @@ async def _answer(ctx: Context, asked: Asked) -> Answer:
     after = await _position(ctx, filter_, session_id, initiator_id)
     window = Keyset(limit=limit, offset=paging.offset, after=after)
     count = (await sessions.counts(ctx, [filter_]))[0]
-    ctx.reads, ctx.carries = {"Session": _READS}, {"Session": _CARRIES}
+    ctx.readings = _READINGS
     found = await matching_sessions.page(ctx, filter_, window)
     headers = {}
     if len(found) == limit:

@@ -216,7 +216,7 @@ async def test_indexes_serve_through_what_stands_in(older: str) -> None:
 
     database = await Database.open(older, pool_size=1, is_attached=True)
     await database.attach()
-    sql = database.sql_of(interceptions._by_ids(False, reading.ALL.shape()))
+    sql = database.sql_of(interceptions._by_ids(False, reading.ALL.shape))
     async with database.connection() as connection:
         await connection.execute("SET enable_seqscan = off")
         plan = await connection.fetch(f"EXPLAIN {sql}", [uuid4()])

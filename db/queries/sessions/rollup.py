@@ -14,8 +14,7 @@ from db import keyset
 from db.database import Snapshot
 from db.filters import Filter
 from db.keyset import Keyset
-from db.queries import carried, columns, reading, scope
-from db.queries.columns import Unread
+from db.queries import columns, own, reading, scope, writing
 from db.queries.interceptions import session_parameters
 from db.queries.reading import Reading
 from db.queries.sessions.passing import SESSIONS, of_reader, passing
@@ -29,23 +28,17 @@ _BY_ACTIVITY = (_s.c.last_active_at, _s.c.session_id, _s.c.initiator_id)
 
 
 def _columns(
-    unread: Unread, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
+    read: reading.Shape, ordered_at: sa.ColumnElement[Any] = _s.c.started_at
 ) -> list[sa.ColumnElement[Any]]:
+    sums = [_s.c[name] for name in own.TOKEN_SUMS]
     others = {
         "ordered_at": ordered_at,
         "thread_count": _s.c.threads,
         "interception_count": _s.c.interceptions,
-        "token_sums": columns.as_texts(
-            [
-                _s.c.input_tokens,
-                _s.c.output_tokens,
-                _s.c.cache_read_input_tokens,
-                _s.c.cache_write_input_tokens,
-            ]
-        ),
-        "token_metadata": carried.integers(_s.c.token_metadata),
+        "token_sums": sa.null() if read.is_told else columns.as_texts(sums),
+        "token_metadata": writing.integers(_s.c.token_metadata),
     }
-    return columns.of(SessionRow, _s, others, unread)
+    return reading.within(SessionRow, _s, read, others) + (sums if read.is_told else [])
 
 
 async def page(
@@ -67,23 +60,19 @@ async def page(
     sized = not any(names - known for names in listing.plan.shape) and (
         reader is None or not listing.order.by_activity
     )
-    statement = _page(listing, reader is not None, window.shape(sized=sized), read.shape())
-    rows = await db.fetch(
-        statement,
-        window.parameters() | filter_.parameters() | scope.parameters(reader) | read.parameters(),
-    )
+    statement = partial(_page, listing, reader is not None, window.shape(sized=sized))
+    parameters = window.parameters() | filter_.parameters() | scope.parameters(reader)
+    rows = await reading.fetch(db, statement, parameters, read)
     return list(map(SessionRow._make, rows))
 
 
 @lru_cache(columns.VARIANTS)
 def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
-    select = sa.select(*_columns(read.unread, by[0])).where(
-        *of_reader(scoped), *passing(listing.plan)
-    )
+    select = sa.select(*_columns(read, by[0])).where(*of_reader(scoped), *passing(listing.plan))
     descending = listing.order.descending
-    more = partial(carried.of, SessionRow, shape=read.carrying)
-    return Statement.of(keyset.windowed(select, window, by, descending=descending, more=more))
+    shown = partial(reading.shown, SessionRow, read)
+    return Statement.of(keyset.windowed(select, window, by, descending=descending, shown=shown))
 
 
 async def page_of_users(
@@ -94,11 +83,9 @@ async def page_of_users(
     read: Reading = reading.ALL,
 ) -> dict[UUID, list[SessionRow]]:
     """Return one window of each user's sessions: (started_at, session_id) descending."""
-    parameters = {"user_ids": list(user_ids)} | scope.parameters(reader)
-    rows = await db.fetch(
-        _page_of_users(reader is not None, window.shape(), read.shape()),
-        window.parameters() | parameters | read.parameters(),
-    )
+    parameters = window.parameters() | {"user_ids": list(user_ids)} | scope.parameters(reader)
+    statement = partial(_page_of_users, reader is not None, window.shape())
+    rows = await reading.fetch(db, statement, parameters, read)
     result: dict[UUID, list[SessionRow]] = defaultdict(list)
     for record in rows:
         row = SessionRow._make(record)
@@ -108,7 +95,7 @@ async def page_of_users(
 
 @lru_cache(columns.VARIANTS)
 def _page_of_users(scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
-    select = sa.select(*_columns(read.unread)).where(
+    select = sa.select(*_columns(read)).where(
         *of_reader(scoped), _s.c.initiator_id == columns.any_uuid("user_ids")
     )
     return Statement.of(
@@ -118,7 +105,7 @@ def _page_of_users(scoped: bool, window: keyset.Shape, read: reading.Shape) -> S
             [_s.c.initiator_id],
             _ORDER,
             descending=True,
-            more=partial(carried.of, SessionRow, shape=read.carrying),
+            shown=partial(reading.shown, SessionRow, read),
         )
     )
 
@@ -142,20 +129,15 @@ async def by_keys(
     read: Reading = reading.ALL,
 ) -> dict[SessionKey, SessionRow]:
     """Return the sessions with these keys, by key."""
-    rows = await db.fetch(
-        _by_keys(reader is not None, read.shape()),
-        session_parameters(keys) | scope.parameters(reader) | read.parameters(),
-    )
+    parameters = session_parameters(keys) | scope.parameters(reader)
+    rows = await reading.fetch(db, partial(_by_keys, reader is not None), parameters, read)
     return {row.key: row for row in map(SessionRow._make, rows)}
 
 
 @lru_cache(columns.VARIANTS)
 def _by_keys(scoped: bool, read: reading.Shape) -> Statement:
-    return Statement.of(
-        sa.select(*_columns(read.unread), *carried.of(SessionRow, _s, read.carrying)).where(
-            *of_reader(scoped), *of_keys(_s)
-        )
-    )
+    found = sa.select(*_columns(read)).where(*of_reader(scoped), *of_keys(_s))
+    return Statement.of(sa.select(*reading.shown(SessionRow, read, found.subquery())))
 
 
 async def keys_by_session_ids(
