@@ -107,9 +107,7 @@ class Database:
             DatabaseError: As `Snapshot.fetch`.
         """
         arguments = statement.arguments(parameters or {})
-        async with self.connection() as connection:
-            rows: Sequence[Record] = await connection.fetch(self.sql_of(statement), *arguments)
-            return rows
+        return await self.fetch_alone(self.sql_of(statement), arguments)
 
     async def attach(self) -> Attached:
         """Look at what an attached database has; statements are put to it accordingly from now on.
@@ -141,6 +139,20 @@ class Database:
         self._has_rollup = self._has_rollup and not faults
         return faults
 
+    @property
+    def is_known_to_keep_rollup(self) -> bool:
+        """Whether the database was found to keep its rollup of sessions."""
+        return self._has_rollup
+
+    @property
+    def reads_alone(self) -> bool:
+        """Whether single statements can do without a transaction."""
+        return self._connections.keeps_begun
+
+    async def fetch_alone(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
+        """Run one statement by itself; as `Connections.fetch`."""
+        return await self._connections.fetch(sql, arguments)
+
     async def begin(self) -> tuple[Connection, bool]:
         """Return a connection in a new snapshot, and whether the rollup is kept.
 
@@ -169,7 +181,8 @@ class Snapshot:
     """One REPEATABLE READ, READ ONLY transaction, from the first statement to the block's end.
 
     Statements of one operation may be asked for at once; they run one after the other on the
-    one connection, so that every level of an answer tells of the same moment.
+    one connection, so that every level of an answer tells of the same moment. A statement that is
+    all that an answer is made of needs no transaction for that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -204,10 +217,29 @@ class Snapshot:
             if connection is not None:
                 self._database.end(connection, failed=self._abandoned)
 
+    async def begin(self) -> None:
+        """Begin the transaction, where several statements are known to follow.
+
+        Raises:
+            DatabaseError: As `fetch`.
+        """
+        async with self._lock:
+            await self._open()
+
     async def fetch(
-        self, statement: Statement, parameters: Mapping[str, Any] | None = None
+        self,
+        statement: Statement,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        alone: bool = False,
     ) -> Sequence[Record]:
         """Run the statement and return its rows.
+
+        Args:
+            statement: The statement.
+            parameters: The values of its parameters.
+            alone: If nothing was read before, nothing of what is read later will be told together
+                with these rows: no transaction is begun for them.
 
         Raises:
             InvalidTextError: A text parameter holds what PostgreSQL can't; nothing was run.
@@ -221,7 +253,8 @@ class Snapshot:
         self._fetching.add(task)
         try:
             async with self._lock:
-                rows = await self._run(self._database.sql_of(statement), arguments)
+                alone = alone and self._connection is None and self._database.reads_alone
+                rows = await self._run(self._database.sql_of(statement), arguments, alone=alone)
         finally:
             self._fetching.discard(task)
         if self._fetching:
@@ -236,20 +269,29 @@ class Snapshot:
 
     async def has_rollup(self) -> bool:
         """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
-        async with self._lock:
-            await self._open()
+        if self._connection is None and self._database.is_known_to_keep_rollup:
+            return True
+        await self.begin()
         return self._rollup
 
-    async def _run(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
-        connection = await self._open()
+    async def _run(self, sql: str, arguments: Sequence[Any], *, alone: bool) -> Sequence[Record]:
         began = perf_counter()
-        self._abandoned = True
-        try:
-            rows: Sequence[Record] = await connection.fetch(sql, *arguments)
-        except FAULTS as error:
-            self._failure = translated(error)
-            raise self._failure from error
-        self._abandoned = False
+        if alone and self._failure is None:
+            try:
+                rows = await self._database.fetch_alone(sql, arguments)
+            except DatabaseError as error:
+                self._failure = error
+                raise
+        else:
+            connection = await self._open()
+            began = perf_counter()
+            self._abandoned = True
+            try:
+                rows = await connection.fetch(sql, *arguments)
+            except FAULTS as error:
+                self._failure = translated(error)
+                raise self._failure from error
+            self._abandoned = False
         if self.watch is not None:
             self.watch(sql, len(rows), perf_counter() - began)
         self.statements += 1

@@ -113,6 +113,7 @@ class Plan:
             is read of its objects (nothing, where it is a leaf).
         tells: What rows of each type are to tell of themselves as JSON (in the attribute `TOLD`):
             all that is selected of them. Rows that can't are to carry the above instead.
+        is_single: Whether one look-up is all that there is, where rows tell what they are to tell.
         brief: What the engine's `on_plan` made of it; nothing of the engine's.
     """
 
@@ -121,6 +122,7 @@ class Plan:
     reads: Mapping[str, frozenset[str] | None] = field(init=False)
     carries: Mapping[str, Mapping[str, tuple[Column, ...]]] = field(init=False)
     tells: Mapping[str, tuple[Column, ...]] = field(init=False)
+    is_single: bool = field(init=False)
     brief: Any = None
 
     def __post_init__(self) -> None:
@@ -132,6 +134,7 @@ class Plan:
         ]
         self.reads = _reads(selections)
         self.carries = {each.type_name: told for each in selections if (told := _carried(each))}
+        self.is_single = sum(1 for _ in _untold_lookups(self.root.shape)) == 1
         self.tells = {each.type_name: each.told for each in selections if each.told is not None}
 
     def levels(self) -> Iterator[tuple[Region, ...]]:
@@ -154,6 +157,17 @@ def _selections(shape: Mapping[str, Selection]) -> Iterator[Selection]:
         for each in selection.fields:
             if each.region is None:
                 yield from _selections(each.shape)
+
+
+def _untold_lookups(shape: Mapping[str, Selection]) -> Iterator[Field]:
+    """Yield the look-ups, at any depth, of what rows don't tell among all of themselves."""
+    for selection in shape.values():
+        for each in selection.fields if selection.told is None else ():
+            if each.region is not None:
+                yield each
+                yield from _untold_lookups(each.region.shape)
+            else:
+                yield from _untold_lookups(each.shape)
 
 
 def _reads(selections: Sequence[Selection]) -> dict[str, frozenset[str] | None]:

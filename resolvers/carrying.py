@@ -58,6 +58,7 @@ class Readings:
             a type that is not named, or has None, may be read in full.
         carries: What the rows of a type are to carry of others as JSON, by the same names.
         tells: What they are to tell of themselves instead, where they can: all that is asked.
+        alone: Whether rows that do are all that the answer is made of.
     """
 
     def __init__(
@@ -65,10 +66,13 @@ class Readings:
         reads: Mapping[str, frozenset[str] | None] | None = None,
         carries: Mapping[str, Columns] | None = None,
         tells: Mapping[str, tuple[Column, ...]] | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         self._reads = reads or {}
         self._carries = carries or {}
         self._tells = tells or {}
+        self._alone = alone
         self._made: dict[type, Reading] = {}
 
     def unread(self, row: type) -> Unread:
@@ -91,7 +95,8 @@ class Readings:
         if tells is not None:
             members = _members(row, tells)
             if carried.can_tell(row, members):
-                return Reading(unread, Carrying((Part(carried.TOLD, members),)), carrying)
+                told = Carrying((Part(carried.TOLD, members),))
+                return Reading(unread, told, carrying, self._alone)
         return Reading(unread, carrying)
 
 

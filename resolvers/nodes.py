@@ -105,6 +105,9 @@ async def by_ids(ctx: Context, ids: Sequence[str], _args: None = None) -> list[A
     keys: dict[Batch, list[Hashable]] = defaultdict(list)
     for ask in asks.values():
         keys[ask.batch].append(ask.key)
+    if len(keys) > 1:
+        # So that all tell of one moment.
+        await ctx.db.begin()
     found: dict[Ask, Any] = {}
     for batch, wanted in keys.items():
         rows = await batch(ctx, wanted, None)

@@ -23,7 +23,7 @@ _SCALARS = {
 
 def _tell(context: Context, plan: Plan) -> None:
     if plan.brief is None:
-        plan.brief = Readings(plan.reads, plan.carries, plan.tells)
+        plan.brief = Readings(plan.reads, plan.carries, plan.tells, alone=plan.is_single)
     context.readings = plan.brief
 
 

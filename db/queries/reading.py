@@ -52,6 +52,7 @@ class Reading:
         carrying: What rows are to carry.
         otherwise: What they are to carry instead, where one of them can't tell all of itself; None
             where they are not asked to.
+        alone: Whether these rows are all that an answer is made of, if they tell all of themselves.
         shape: What a statement is built by.
         parameters: The values for the statement's parameters.
     """
@@ -59,6 +60,7 @@ class Reading:
     unread: Unread = ALL_READ
     carrying: Carrying = NOTHING
     otherwise: Carrying | None = None
+    alone: bool = False
     shape: Shape = field(init=False)
     parameters: dict[str, str] = field(init=False)
 
@@ -82,7 +84,7 @@ async def fetch(
         parameters: Those of its parameters that are no matter of what is read.
         read: What is read.
     """
-    records = await db.fetch(statement(read.shape), parameters | read.parameters)
+    records = await db.fetch(statement(read.shape), parameters | read.parameters, alone=read.alone)
     # It is the last field of those rows that have it.
     if read.otherwise is None or all(record[-1] is not None for record in records):
         return records

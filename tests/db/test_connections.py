@@ -1,4 +1,4 @@
-"""Connections whose transaction was begun ahead: kept for a moment, given up when they broke."""
+"""Connections that are kept ready for a moment, and given up when they broke."""
 
 from __future__ import annotations
 
@@ -118,4 +118,82 @@ async def test_a_snapshot_that_has_ended_begins_nothing_anew(database_url: str) 
     with pytest.raises(DatabaseError, match="the operation has ended"):
         await snapshot.fetch(_PID)
     assert await _pid(database)
+    await database.close()
+
+
+async def _pid_alone(database: Database) -> int:
+    async with database.snapshot() as snapshot:
+        ((pid,),) = await snapshot.fetch(_PID, alone=True)
+    return int(pid)
+
+
+_ISOLATION = Statement("SELECT current_setting('transaction_isolation')", (), {})
+
+
+async def test_what_is_read_alone_begins_no_transaction(database_url: str) -> None:
+    database = await _open(database_url, 2)
+    async with database.snapshot() as snapshot:
+        ((isolation,),) = await snapshot.fetch(_ISOLATION, alone=True)
+        assert isolation == "read committed"
+        # Whatever follows nevertheless tells of one moment.
+        ((isolation,),) = await snapshot.fetch(_ISOLATION)
+        assert isolation == "repeatable read"
+        ((isolation,),) = await snapshot.fetch(_ISOLATION, alone=True)
+        assert isolation == "repeatable read"
+        assert snapshot.statements == 3
+    await database.close()
+
+
+async def test_single_statements_share_the_connections_that_are_there(database_url: str) -> None:
+    database = await _open(database_url, 1)
+    both = [_pid(database) if n % 2 else _pid_alone(database) for n in range(30)]
+    assert len(set(await asyncio.gather(*both))) == 1
+    await database.close()
+
+
+async def test_an_idle_connection_goes_back_to_the_pool(
+    database_url: str, watcher: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.connections._IDLE_SECONDS", 0.05)
+    database = await _open(database_url, 3)
+    await asyncio.gather(*(_pid_alone(database) for _ in range(3)))
+    await _wait_for_states(watcher, ["idle", "idle", "idle"])
+    await asyncio.sleep(0.1)
+    # All can be lent at once, and what was kept is nobody's any more.
+    async with database.connection(), database.connection(), database.connection():
+        pass
+    await database.close()
+    await _wait_for_states(watcher, [])
+
+
+async def test_an_idle_connection_that_was_lost_is_replaced(
+    database_url: str, watcher: asyncpg.Connection
+) -> None:
+    database = await _open(database_url, 2)
+    for _ in range(5):
+        pid = await _pid_alone(database)
+        await watcher.execute("SELECT pg_terminate_backend($1)", pid)
+        try:
+            assert await _pid_alone(database) != pid
+        except DatabaseError:
+            assert await _pid_alone(database) != pid
+    await database.close()
+
+
+async def test_a_single_statement_that_fails_or_is_abandoned_frees_its_connection(
+    database_url: str,
+) -> None:
+    database = await _open(database_url, 1)
+    wrong = Statement("SELECT 1 / 0", (), {})
+    slow = Statement("SELECT pg_sleep(30)", (), {})
+    async with database.snapshot() as snapshot:
+        with pytest.raises(DatabaseError):
+            await snapshot.fetch(wrong, alone=True)
+        with pytest.raises(DatabaseError):
+            await snapshot.fetch(_PID)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2), database.snapshot() as snapshot:
+            await snapshot.fetch(slow, alone=True)
+    async with asyncio.timeout(5):
+        assert await _pid_alone(database)
     await database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Template
@@ -11,8 +12,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 import pytest
+from graphql import parse
 
-from db.database import Database
+from db.database import Database, Snapshot
+from engine import Request
+from schema.compiled import engine
 from tests import coder
 from tests.factories import Factory
 from tests.graph import Graph
@@ -146,3 +150,45 @@ async def test_aliases_make_no_new_statement(database: Database, make: Factory) 
             answer = await Graph(database).in_snapshot(snapshot, query)
             assert answer.data == {"sessions": {"nodes": [{name: "s", "tokenUsage": {name: 0}}]}}
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "is_single"),
+    [
+        (f"{{ sessions(first: 5) {{ nodes {{ {_SESSION} }} }} }}", True),
+        ('{ node(id: "x") { id ... on Interception { model } } }', True),
+        ("{ sessions { totalCount nodes { id } } }", False),
+        ('{ node(id: "x") { id ... on Session { threads { nodes { id } } } } }', False),
+        ('{ node(id: "x") { ... on Thread { id prompt } } }', False),
+        ("{ a: sessions { nodes { id } } b: interceptions { nodes { id } } }", False),
+        ("{ interceptions { nodes { id thread { id } } } }", False),
+    ],
+)
+def test_which_operations_need_no_transaction(query: str, is_single: bool) -> None:
+    assert engine.plan(Request(parse(query))).is_single is is_single
+
+
+async def test_things_of_several_types_are_told_of_one_moment(
+    database: Database, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await make.user()
+    interception = await make.interception(user, "s")
+    ids = [f"Interception:{interception}", f"Session:{user}:s", "Nothing:"]
+    ids = [base64.urlsafe_b64encode(each.encode()).decode().rstrip("=") for each in ids]
+    alone: list[bool] = []
+    fetch = Snapshot.fetch
+
+    async def watched(self: Snapshot, *arguments: Any, **options: Any) -> Any:
+        alone.append(options.get("alone", False) and self._connection is None)
+        return await fetch(self, *arguments, **options)
+
+    monkeypatch.setattr(Snapshot, "fetch", watched)
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }"
+    assert await Graph(database)(query, ids=ids) == {
+        "nodes": [{"__typename": "Interception"}, {"__typename": "Session"}, None]
+    }
+    assert len(alone) >= 2
+    assert not any(alone)
+    alone.clear()
+    await Graph(database)(query, ids=ids[:1])
+    assert alone == [not coder.IS_MEANT]
