@@ -98,9 +98,9 @@ async def sql_of(url: str, path: str, token: str) -> list[tuple[str, list[Any]]]
     made: list[tuple[str, list[Any]]] = []
     fetch = Snapshot.fetch
 
-    async def noted(self: Snapshot, statement: Any, parameters: Any = None) -> Any:
+    async def noted(self: Snapshot, statement: Any, parameters: Any = None, **options: Any) -> Any:
         made.append((statement.sql, statement.arguments(parameters or {})))
-        return await fetch(self, statement, parameters)
+        return await fetch(self, statement, parameters, **options)
 
     Snapshot.fetch = noted  # type: ignore[method-assign]
     try:

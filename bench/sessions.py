@@ -29,7 +29,7 @@ from db.models import interceptions
 from db.queries import sessions
 from db.statement import Statement
 
-# What takes longer than this is timed fewer than eleven times.
+# What takes longer than this is timed fewer than 41 times.
 _SECONDS = 3.0
 
 # A common and a rare value of each column, found in the data.
@@ -70,7 +70,7 @@ async def _criteria(connection: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-async def _time(work: Callable[[], Awaitable[Any]], runs: int = 11) -> tuple[float, float]:
+async def _time(work: Callable[[], Awaitable[Any]], runs: int = 41) -> tuple[float, float]:
     times: list[float] = []
     end = time.perf_counter() + _SECONDS
     for number in range(runs + 2):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from db.filters import Filter
@@ -14,8 +14,7 @@ from db.rows import SessionKey, SessionRow
 from resolvers.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class MatchingSession:
+class MatchingSession(NamedTuple):
     """A session of a filtered list.
 
     Attributes:

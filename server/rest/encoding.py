@@ -57,6 +57,11 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
+_TOTALS = (
+    '{"input_tokens":%s,"output_tokens":%s,'
+    '"cache_read_input_tokens":%s,"cache_write_input_tokens":%s}'
+)
+
 # An initiator: name and attribute of each member, as `Context.carries` has them.
 USER: tuple[Column, ...] = tuple(
     (name, name, False, None) for name in ("id", "username", "name", "avatar_url")
@@ -113,6 +118,11 @@ def tokens(row: TokenUsageRow | TokenSummary) -> dict[str, int]:
         "cache_read_input_tokens": row.cache_read_input_tokens,
         "cache_write_input_tokens": row.cache_write_input_tokens,
     }
+
+
+def token_sums(sums: Sequence[str]) -> orjson.Fragment:
+    """Return the four numbers of tokens of a session, which come as text: any may be large."""
+    return orjson.Fragment(_TOTALS % tuple(sums))
 
 
 def token_summary(

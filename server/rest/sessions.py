@@ -11,8 +11,8 @@ from orjson import Fragment
 from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
-from db.rows import SessionKey, SessionRow
-from resolvers import matching_sessions, search, sessions, totals
+from db.rows import SessionRow
+from resolvers import matching_sessions, search, sessions
 from resolvers.carrying import Readings
 from resolvers.context import Context
 from resolvers.matching_sessions import MatchingSession
@@ -101,38 +101,41 @@ async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[
 
 
 async def _last_prompts(ctx: Context, rows: Sequence[SessionRow]) -> list[str | Fragment | None]:
-    wanted = {row.key: row.last_prompt_id for row in rows if row.last_prompt_id is not None}
-    carried: dict[SessionKey, str | Fragment | None] = {
-        row.key: Fragment(row.last_prompt)
+    """Return the newest prompt of each session, None where it has none: carried, or looked up."""
+    missing = [row.last_prompt_id for row in rows if row.last_prompt is None and row.last_prompt_id]
+    texts = await sessions.last_prompts(ctx, missing)
+    found: dict[UUID | None, str | None] = dict(zip(missing, texts, strict=True))
+    return [
+        found.get(row.last_prompt_id) if row.last_prompt is None else _carried(row.last_prompt)
         for row in rows
-        if row.key in wanted and row.last_prompt not in (None, "null")
-    }
-    missing = {key: prompt_id for key, prompt_id in wanted.items() if key not in carried}
-    texts = await sessions.last_prompts(ctx, list(missing.values()))
-    found = carried | dict(zip(missing, texts, strict=True))
-    return [found.get(row.key) for row in rows]
+    ]
+
+
+def _carried(prompt: str) -> Fragment | None:
+    return None if prompt == "null" else Fragment(prompt)
 
 
 def _session(
     session: MatchingSession, initiator: dict[str, object] | Fragment, prompt: str | Fragment | None
 ) -> dict[str, object]:
-    return {
-        "id": session.row.session_id,
+    row, started_at, ended_at, thread_count = session
+    told: dict[str, object] = {
+        "id": row.session_id,
         "initiator": initiator,
-        "providers": session.row.providers,
-        "models": session.row.models,
-        "client": session.row.client,
-        "metadata": session.row.metadata,
-        "started_at": moment(session.started_at),
-        "ended_at": moment(session.ended_at),
-        "threads": session.thread_count,
-        "token_usage_summary": encoding.tokens(totals.of_session(session.row)),
-        **encoding.left_out_when_none(last_prompt=prompt),
-        "last_active_at": moment(
-            # Where there is no prompt, the start that is told above.
-            session.row.last_active_at if session.row.last_prompt_id else session.started_at
-        ),
+        "providers": row.providers,
+        "models": row.models,
+        "client": row.client,
+        "metadata": row.metadata,
+        "started_at": moment(started_at),
+        "ended_at": moment(ended_at),
+        "threads": thread_count,
+        "token_usage_summary": encoding.token_sums(row.token_sums),
     }
+    if prompt is not None:
+        told["last_prompt"] = prompt
+    # Where there is no prompt, the start that is told above.
+    told["last_active_at"] = moment(row.last_active_at if row.last_prompt_id else started_at)
+    return told
 
 
 ENDPOINT = Endpoint("sessions", ("sessions",), _answer)

@@ -315,15 +315,15 @@ async def test_all_levels_of_an_answer_tell_of_the_same_moment(
     async with graph.database.snapshot() as snapshot:
         fetch, written = snapshot.fetch, False
 
-        async def fetch_then_write(*arguments: Any) -> Any:
+        async def fetch_then_write(*arguments: Any, **options: Any) -> Any:
             nonlocal written
-            rows = await fetch(*arguments)
+            rows = await fetch(*arguments, **options)
             if not written:
                 written = True
                 await Factory(writer).interception(user, "s", thread_root_id=root)
             return rows
 
-        snapshot.fetch = fetch_then_write  # type: ignore[assignment, method-assign]
+        snapshot.fetch = fetch_then_write  # type: ignore[method-assign]
         answer = await graph.in_snapshot(
             snapshot,
             """{ sessions { nodes { interceptionCount threads { nodes { interceptionCount } }

@@ -48,8 +48,8 @@ async def statements(
     taken: list[int] = []
     fetch = Snapshot.fetch
 
-    async def counted(self: Snapshot, statement: Statement, *arguments: Any) -> Any:
-        rows = await fetch(self, statement, *arguments)
+    async def counted(self: Snapshot, statement: Statement, *arguments: Any, **options: Any) -> Any:
+        rows = await fetch(self, statement, *arguments, **options)
         if "FROM api_keys" not in statement.sql:
             taken.append(len(rows))
         return rows
