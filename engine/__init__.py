@@ -7,13 +7,14 @@ and `engine.reference` derives resolvers for graphql-core, so that both answer t
 This package knows graphql-core and orjson, and nothing of what is asked.
 """
 
-from engine.engine import Engine, InvalidVariablesError, Request
+from engine.engine import Engine, Request
 from engine.execution import Limits
 from engine.leaves import Inline
 from engine.plan import Plan
 from engine.planning import UncoveredError
 from engine.spec import EXTENSION, TOLD, Ask, Batch, Lookup, Read
 from engine.trace import Trace
+from engine.variables import InvalidVariablesError
 
 __all__ = [
     "EXTENSION",

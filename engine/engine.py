@@ -15,7 +15,6 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     execute,
-    get_variable_values,
 )
 from graphql.execution.values import VariableValues
 
@@ -25,14 +24,10 @@ from engine.leaves import SPECIFIED, Inline
 from engine.plan import Plan
 from engine.planning import Operation, Planner, UncoveredError
 from engine.trace import Trace
+from engine.variables import NONE, InvalidVariablesError
 
 # A document rarely has more than one or two conditions; this bounds what odd ones may keep.
 _PLANS_OF_AN_OPERATION = 16
-
-# As graphql-core has it: enough to mend a form, too few to fill a log.
-_MAX_VARIABLE_ERRORS = 50
-
-_NO_VARIABLES = VariableValues({}, {})
 
 T = TypeVar("T")
 
@@ -56,14 +51,6 @@ class Request:
 
 # (request, context) -> the answer, by graphql-core.
 Fallback: TypeAlias = Callable[[Request, Any], ExecutionResult | Awaitable[ExecutionResult]]
-
-
-class InvalidVariablesError(Exception):
-    """The variables of a request have wrong values."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
-        self.errors = errors
 
 
 class Engine:
@@ -127,12 +114,13 @@ class Engine:
         document, name = request.document, request.operation_name
         prepared = self._known(document, name)
         if prepared is None:
-            prepared = self._keep(await self._in_thread(_Prepared, document, name), name)
+            made = await self._in_thread(_Prepared, self.schema, document, name)
+            prepared = self._keep(made, name)
         operation = prepared.operation
         if isinstance(operation, UncoveredError):
             return
         try:
-            variables = self._coerced(operation, request) if operation.conditions else _NO_VARIABLES
+            variables = _coerced(operation, request) if operation.conditions else NONE
         except InvalidVariablesError:
             return
         if not prepared.has_plan(operation, variables):
@@ -156,14 +144,16 @@ class Engine:
         prepared = self._prepared(request.document, request.operation_name)
         if isinstance(prepared.operation, UncoveredError):
             raise prepared.operation.with_traceback(None)
-        variables = self._coerced(prepared.operation, request)
+        variables = _coerced(prepared.operation, request)
         plan = prepared.plan(prepared.operation, variables, self._plan)
         if isinstance(plan, UncoveredError):
             raise plan.with_traceback(None)
         return plan, variables
 
     def _prepared(self, document: DocumentNode, name: str | None) -> _Prepared:
-        return self._known(document, name) or self._keep(_Prepared(document, name), name)
+        return self._known(document, name) or self._keep(
+            _Prepared(self.schema, document, name), name
+        )
 
     def _known(self, document: DocumentNode, name: str | None) -> _Prepared | None:
         key = (id(document), name)
@@ -177,21 +167,6 @@ class Engine:
         if len(self._operations) > self._frame.limits.operations:
             self._operations.popitem(last=False)
         return prepared
-
-    def _coerced(self, operation: Operation, request: Request) -> VariableValues:
-        definitions = operation.node.variable_definitions
-        if not definitions:
-            return _NO_VARIABLES
-        values = get_variable_values(
-            self.schema,
-            definitions,
-            dict(request.variables or {}),
-            max_errors=_MAX_VARIABLE_ERRORS,
-            hide_suggestions=request.hide_suggestions,
-        )
-        if isinstance(values, list):
-            raise InvalidVariablesError(values)
-        return values
 
     def _plan(self, operation: Operation, variables: VariableValues) -> Plan:
         return self._generator.finish(Planner(self.schema, operation, variables).plan())
@@ -207,6 +182,10 @@ class Engine:
             operation_name=request.operation_name,
             hide_suggestions=request.hide_suggestions,
         )
+
+
+def _coerced(operation: Operation, request: Request) -> VariableValues:
+    return operation.variables.coerced(request.variables, hide_suggestions=request.hide_suggestions)
 
 
 _Make: TypeAlias = Callable[[Operation, VariableValues], Plan]
@@ -230,12 +209,12 @@ class _Prepared:
         operation: The operation, or why the engine does not cover it.
     """
 
-    def __init__(self, document: DocumentNode, name: str | None) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> None:
         self.document = document
         self.operation: Operation | UncoveredError
         self._plans: dict[tuple[Any, ...], Plan | UncoveredError] = {}
         try:
-            self.operation = Operation(document, name)
+            self.operation = Operation(schema, document, name)
         except UncoveredError as error:
             self.operation = error
 

@@ -33,6 +33,7 @@ from graphql.language import Visitor, visit
 from engine.arguments import Arguments
 from engine.plan import Field, Region, Selection
 from engine.spec import EXTENSION, TOLD, Column, Lookup, Read, spec_of
+from engine.variables import Variables
 
 # A field of an abstract type is planned once for each possible type, so plans may be much larger
 # than documents. One of this size takes some tenths of a second to compile.
@@ -52,9 +53,10 @@ class Operation:
         node: Its definition.
         fragments: All fragments of the document.
         conditions: The names of the variables that `@skip` and `@include` look at.
+        variables: Coerces its variables.
     """
 
-    def __init__(self, document: DocumentNode, name: str | None) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> None:
         self.document = document
         self.node = _operation(document, name)
         self.fragments = {
@@ -63,6 +65,7 @@ class Operation:
             if isinstance(definition, FragmentDefinitionNode)
         }
         self.conditions = _conditions(document)
+        self.variables = Variables(schema, self.node)
 
 
 class Planner:
@@ -197,18 +200,20 @@ def _members(selection: Selection) -> tuple[Column, ...] | None:
 
 
 def _column(field: Field) -> Column | None:
+    is_alias = field.key != field.name
     if field.spec is None:
-        return Column(field.key, field.parent, is_type=True)
+        return Column(field.key, field.parent, is_type=True, is_alias=is_alias)
     if isinstance(field.spec, Lookup):
         name, below = field.spec.carried, field.columns
-        return None if name is None or below is None else Column(field.key, name, below=below)
-    if field.spec.name is None or len(field.shape) > 1:
-        return None
-    if not field.shape:
-        return Column(field.key, field.spec.name)
-    (selection,) = field.shape.values()
-    members = _members(selection)
-    return None if members is None else Column(field.key, field.spec.name, below=members)
+        found = name is not None and below is not None
+    else:
+        name, below = field.spec.name, None
+        found = name is not None and len(field.shape) <= 1
+        if found and field.shape:
+            (selection,) = field.shape.values()
+            below = _members(selection)
+            found = below is not None
+    return Column(field.key, name or "", is_alias=is_alias, below=below) if found else None
 
 
 def _stops(shape: Mapping[str, Selection]) -> list[Selection]:

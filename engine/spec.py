@@ -36,6 +36,7 @@ class Column(NamedTuple):
         name: What is read, by the name of its spec, or what its row carries, by that attribute; the
             name of the object type where that is what is asked for (`__typename`).
         is_type: Whether it is.
+        is_alias: Whether the client chose the response name.
         below: What is read of the object, or of each object of the list, that it holds; none where
             it holds what a row carries that is no object; None for a leaf.
     """
@@ -43,6 +44,7 @@ class Column(NamedTuple):
     key: str
     name: str
     is_type: bool = False
+    is_alias: bool = False
     below: tuple[Column, ...] | None = None
 
 

@@ -22,8 +22,9 @@ from db.rows import (
 )
 
 # What is read of an object: the name in the response, the attribute, whether it is the type's name
-# instead, and what is read of the objects that it holds itself (`engine.spec.Column`).
-Column: TypeAlias = tuple[str, str, bool, "tuple[Column, ...] | None"]
+# instead, whether the first is an alias, and what is read of the objects that it holds itself
+# (`engine.spec.Column`).
+Column: TypeAlias = tuple[str, str, bool, bool, "tuple[Column, ...] | None"]
 
 # By attribute of the carrying row, what is read of the objects that it carries there.
 Columns: TypeAlias = Mapping[str, tuple[Column, ...]]
@@ -109,11 +110,11 @@ def _part(row: type, attribute: str, members: tuple[Column, ...]) -> Part:
 
 
 def _members(row: type, wanted: tuple[Column, ...]) -> tuple[Member, ...]:
-    return tuple((column[0], _source(row, column)) for column in wanted)
+    return tuple(Member(each[0], _source(row, each), each[3]) for each in wanted)
 
 
 def _source(row: type, column: Column) -> Source:
-    _, name, is_type, below = column
+    _, name, is_type, _, below = column
     if is_type:
         return Constant(name)
     if below is not None:

@@ -10,6 +10,7 @@ import strawberry
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import convert_arguments
+from strawberry.types.base import StrawberryOptional, StrawberryType
 from strawberry.types.field import StrawberryField
 
 from engine import reference
@@ -59,12 +60,25 @@ def _arguments(
 ) -> Callable[[Mapping[str, Any]], Any]:
     """Let a field's function take coerced arguments: GraphQL's names, and dicts for inputs."""
     converter = built.schema_converter
+    name_of = converter.config.name_converter.from_argument
+    # Nothing is left to be converted of these.
+    plain = {name_of(a): a.python_name for a in declared.arguments if _is_plain(a.type)}
+    others = [argument for argument in declared.arguments if name_of(argument) not in plain]
 
     def arguments(coerced: Mapping[str, Any]) -> Any:
-        registry, config = converter.scalar_registry, converter.config
-        return make(**convert_arguments(dict(coerced), declared.arguments, registry, config))
+        made = {plain[name]: value for name, value in coerced.items() if name in plain}
+        if len(made) < len(coerced):
+            registry, config = converter.scalar_registry, converter.config
+            made |= convert_arguments(dict(coerced), others, registry, config)
+        return make(**made)
 
     return arguments
+
+
+def _is_plain(type_: StrawberryType | type) -> bool:
+    if type(type_) is StrawberryOptional:
+        return _is_plain(type_.of_type)
+    return type_ in (bool, int, str, strawberry.ID)
 
 
 def _load(context: Any, ask: Any) -> Any:

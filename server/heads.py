@@ -9,13 +9,23 @@ from collections.abc import Mapping
 
 from starlette.requests import HTTPConnection
 
+# Where they stand in the scope of a request.
+_DECODED = "aibridge.headers"
+
 
 def headers_of(connection: HTTPConnection) -> Mapping[str, str]:
-    """Return the headers by lower-case name; of one that came several times the first."""
-    return {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in reversed(connection.scope["headers"])
-    }
+    """Return the headers by lower-case name; of one that came several times the first.
+
+    They are decoded once for a request.
+    """
+    scope = connection.scope
+    found: Mapping[str, str] | None = scope.get(_DECODED)
+    if found is None:
+        found = scope[_DECODED] = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(scope["headers"])
+        }
+    return found
 
 
 def cookies_of(connection: HTTPConnection, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -130,7 +130,8 @@ class _Line:
     def write(self) -> None:
         scope, log = self._scope, self.log
         level = logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO
-        if not logger.is_enabled_for(level):
+        # `configure` gives both loggers one level, and this one answers without being bound first.
+        if not logging.root.isEnabledFor(level):
             return
         fields: dict[str, Any] = {
             "id": log.id,

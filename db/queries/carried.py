@@ -70,23 +70,42 @@ class Part:
         return Part(
             self.attribute,
             tuple(
-                ("", value.nameless() if isinstance(value, Part) else value)
-                for _, value in self.members
+                Member(
+                    "" if member.is_alias else member.name,
+                    member.source.nameless() if isinstance(member.source, Part) else member.source,
+                    member.is_alias,
+                )
+                for member in self.members
             ),
         )
 
     def texts(self, path: str) -> Iterator[tuple[str, str]]:
-        """Yield what stands between its values, each with the name of its parameter."""
-        for number, text in enumerate(_texts(self.members)):
-            yield _below(path, number), text
-        for number, (_, value) in enumerate(self.members):
-            if isinstance(value, Part):
-                yield from value.texts(_below(path, number))
+        """Yield what stands in front of its values, where clients chose it, by parameter."""
+        for number, member in enumerate(self.members):
+            name = _below(path, number)
+            if member.is_alias:
+                yield name, _text(number, member)
+            if isinstance(member.source, Part):
+                yield from member.source.texts(name)
 
 
-# What a member of an object holds, and the member: its name first.
+# What a member of an object holds.
 Source: TypeAlias = Value | GlobalId | Constant | Part
-Member: TypeAlias = tuple[str, Source]
+
+
+class Member(NamedTuple):
+    """A member of an object.
+
+    Attributes:
+        name: Its name.
+        source: What it holds.
+        is_alias: Whether a client chose the name.
+    """
+
+    name: str
+    source: Source
+    is_alias: bool = False
+
 
 # The attribute in which rows tell all that is asked of them.
 TOLD = "told"
@@ -103,9 +122,9 @@ class Carrying:
         return Carrying(tuple(part.nameless() for part in self.parts))
 
     def parameters(self) -> dict[str, str]:
-        """Return the values for the statement's parameters: what stands between the values.
+        """Return the values for the statement's parameters: names that clients choose.
 
-        Since the names are among them, those that clients choose make no new statement.
+        So they make no new statement. All other names stand in its text.
         """
         return {
             name: text for part in self.parts for name, text in part.texts(_path(part.attribute))
@@ -170,17 +189,18 @@ def row_of(row: type, attribute: str) -> type:
 def can_tell(row: type, members: Sequence[Member]) -> bool:
     """Say whether rows can tell all that of themselves."""
     return all(
-        value.attribute in _RELATIONS[row]
-        or _are_among(value.members, own.OBJECTS[row].get(value.attribute, {}))
-        if isinstance(value, Part)
-        else _are_among([(name, value)], own.OF[row])
-        for name, value in members
+        member.source.attribute in _RELATIONS[row]
+        or _are_among(member.source.members, own.OBJECTS[row].get(member.source.attribute, {}))
+        if isinstance(member.source, Part)
+        else _are_among([member], own.OF[row])
+        for member in members
     )
 
 
 def _are_among(members: Sequence[Member], known: Mapping[str, Any]) -> bool:
     return all(
-        not isinstance(value, Value | Part) or value.attribute in known for _, value in members
+        not isinstance(source, Value | Part) or source.attribute in known
+        for _, source, _ in members
     )
 
 
@@ -207,11 +227,11 @@ def _carried(row: type, table: Any, part: Part) -> sa.ColumnElement[Any]:
     path = _path(part.attribute)
     if part.attribute != TOLD:
         return _related(_RELATIONS[row][part.attribute], table, part.members, path)
-    members = [
-        _own(row, table, value, _below(path, number))
-        for number, (_, value) in enumerate(part.members)
+    values = [
+        _own(row, table, member.source, _below(path, number))
+        for number, member in enumerate(part.members)
     ]
-    return _where(_object(members, path), _demands(members))
+    return _where(_object(part.members, values, path), _demands(values))
 
 
 def _own(row: type, table: Any, value: Source, path: str) -> Written:
@@ -226,12 +246,12 @@ def _own(row: type, table: Any, value: Source, path: str) -> Written:
     if relation is not None:
         return Written([_related(relation, table, value.members, path)], may_be_null=True)
     writers = own.OBJECTS[row][value.attribute]
-    members = [
-        writers[member.attribute](table) if isinstance(member, Value | Part) else Written([])
-        for _, member in value.members
+    values = [
+        writers[source.attribute](table) if isinstance(source, Value | Part) else Written([])
+        for _, source, _ in value.members
     ]
-    (pieces,) = _runs(members, path)
-    return Written(pieces, _demands(members))
+    (pieces,) = _runs(value.members, values, path)
+    return Written(pieces, _demands(values))
 
 
 def _related(
@@ -243,8 +263,8 @@ def _related(
         (text,) = writing.text(table.c[relation.text]).pieces
         oldest = sa.select(text).where(related).order_by(table.c.created_at, table.c.id).limit(1)
         return sa.func.coalesce(oldest.correlate(owner).scalar_subquery(), sql("null"))
-    values = [_of_table(relation.row, table, value) for _, value in members]
-    written, demands = _object(values, path), _demands(values)
+    values = [_of_table(relation.row, table, member.source) for member in members]
+    written, demands = _object(members, values, path), _demands(values)
     if relation.is_list:
         last: Any = table.c.id if "id" in table.c else sa.literal_column("ctid")
         oldest_first = aggregate_order_by(sql(","), table.c.created_at, last)
@@ -262,22 +282,30 @@ def _of_table(row: type, table: Any, value: Source) -> Written:
     return writing.column(column, column)
 
 
-def _object(members: Sequence[Written], path: str) -> sa.ColumnElement[Any]:
+def _object(
+    members: Sequence[Member], values: Sequence[Written], path: str
+) -> sa.ColumnElement[Any]:
     """Return the text of an object, NULL where one of its parts is."""
     # Unlike `concat` the operator makes of NULL and a text NULL.
-    return reduce(lambda left, right: left.op("||")(right), map(joined, _runs(members, path)))
+    runs = _runs(members, values, path)
+    return reduce(lambda left, right: left.op("||")(right), map(joined, runs))
 
 
-def _runs(members: Sequence[Written], path: str) -> list[list[sa.ColumnElement[Any]]]:
+def _runs(
+    members: Sequence[Member], values: Sequence[Written], path: str
+) -> list[list[sa.ColumnElement[Any]]]:
     """Return the texts that make an object, in runs: one that may be NULL is a run of its own."""
     runs: list[list[sa.ColumnElement[Any]]] = [[]]
-    for number, member in enumerate(members):
-        runs[-1].append(_text(path, number))
-        if member.may_be_null:
-            runs += [list(member.pieces), []]
+    for number, (member, value) in enumerate(zip(members, values, strict=True)):
+        name = _below(path, number)
+        runs[-1].append(
+            sa.bindparam(name, type_=sa.Text) if member.is_alias else sql(_text(number, member))
+        )
+        if value.may_be_null:
+            runs += [list(value.pieces), []]
         else:
-            runs[-1] += member.pieces
-    runs[-1].append(_text(path, len(members)))
+            runs[-1] += value.pieces
+    runs[-1].append(sql("}"))
     return runs
 
 
@@ -291,16 +319,10 @@ def _where(
     return sa.case((sa.and_(*demands), written)) if demands else written
 
 
-def _texts(members: tuple[Member, ...]) -> list[str]:
-    """Return what stands in front of each value, and behind the last one."""
-    if not members:
-        return []
-    texts, before = [], "{"
-    for name, value in members:
-        constant = f'"{value.text}"' if isinstance(value, Constant) else ""
-        texts.append(f'{before}"{name}":{constant}')
-        before = ","
-    return [*texts, "}"]
+def _text(number: int, member: Member) -> str:
+    """Return what stands in front of a value; all of it, where the value is always the same."""
+    constant = f'"{member.source.text}"' if isinstance(member.source, Constant) else ""
+    return f'{"," if number else "{"}"{member.name}":{constant}'
 
 
 def _path(attribute: str) -> str:
@@ -309,7 +331,3 @@ def _path(attribute: str) -> str:
 
 def _below(path: str, number: int) -> str:
     return f"{path}_{number}"
-
-
-def _text(path: str, number: int) -> sa.BindParameter[str]:
-    return sa.bindparam(_below(path, number), type_=sa.Text)

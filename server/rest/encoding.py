@@ -62,9 +62,9 @@ _TOTALS = (
     '"cache_read_input_tokens":%s,"cache_write_input_tokens":%s}'
 )
 
-# An initiator: name and attribute of each member, as `Context.carries` has them.
+# An initiator: name and attribute of each member, as `resolvers.carrying` has them.
 USER: tuple[Column, ...] = tuple(
-    (name, name, False, None) for name in ("id", "username", "name", "avatar_url")
+    (name, name, False, False, None) for name in ("id", "username", "name", "avatar_url")
 )
 
 

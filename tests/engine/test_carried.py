@@ -148,7 +148,11 @@ async def test_a_list_of_which_columns_are_read_is_carried_with_the_names_of_the
     data, errors = await ask("{ shelf { books { t: __typename id name: title } } }", context)
     assert not errors
     assert not context.calls
-    columns = (Column("t", "Book", is_type=True), Column("id", "global"), Column("name", "title"))
+    columns = (
+        Column("t", "Book", is_type=True, is_alias=True),
+        Column("id", "global"),
+        Column("name", "title", is_alias=True),
+    )
     assert context.carries == {"Shelf": {"books": columns}}
     assert data["shelf"]["books"] == [
         {"t": "Book", "id": "1", "name": "One"},
@@ -160,7 +164,9 @@ async def test_objects_and_leaves_are_carried_too_and_a_leaf_may_be_null() -> No
     context = Told()
     data, errors = await ask("{ shelf { owner { is: name } words: motto } }", context)
     assert (errors, context.calls) == ([], [])
-    assert context.carries == {"Shelf": {"owner": (Column("is", "name"),), "motto": ()}}
+    assert context.carries == {
+        "Shelf": {"owner": (Column("is", "name", is_alias=True),), "motto": ()}
+    }
     assert data == {"shelf": {"owner": {"is": "Ada"}, "words": None}}
 
 

@@ -154,9 +154,9 @@ async def test_a_row_that_tells_all_of_itself_is_the_answer() -> None:
     assert (errors, shop.calls) == ([], [])
     assert shop.tells == {
         "Pet": (
-            Column("t", "Pet", is_type=True),
+            Column("t", "Pet", is_type=True, is_alias=True),
             Column("name", "name"),
-            Column("owner", "owner", below=(Column("n", "name"),)),
+            Column("owner", "owner", below=(Column("n", "name", is_alias=True),)),
             Column("nick", "nick", below=()),
             Column(
                 "size",

@@ -136,7 +136,7 @@ async def test_names_that_clients_choose_make_no_new_statement(
     seen: set[str] = set()
     async with database.snapshot() as snapshot:
         snapshot.watch = lambda sql, _rows, _seconds: seen.add(sql)
-        for name in ("a", "b", "prompt"):
+        for name in ("a", "b", "c"):
             query = f"{{ interceptions {{ nodes {{ userPrompts {{ {name}: prompt }} }} }} }}"
             answer = await Graph(database).in_snapshot(snapshot, query)
             assert answer.data == {"interceptions": {"nodes": [{"userPrompts": [{name: "Hello"}]}]}}

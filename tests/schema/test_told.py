@@ -144,7 +144,7 @@ async def test_aliases_make_no_new_statement(database: Database, make: Factory) 
     seen: set[str] = set()
     async with database.snapshot() as snapshot:
         snapshot.watch = lambda sql, _rows, _seconds: seen.add(sql)
-        for name in ("a", "b", "sessionId"):
+        for name in ("a", "b", "c"):
             fields = f"{name}: sessionId tokenUsage {{ {name}: inputTokens }}"
             query = f"{{ sessions {{ nodes {{ {fields} }} }} }}"
             answer = await Graph(database).in_snapshot(snapshot, query)
