@@ -11,7 +11,7 @@ since to take one from the pool and to give it back costs half of what such a st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -63,6 +63,9 @@ _READY_SECONDS = 0.02
 # The same for a connection without a transaction.
 _IDLE_SECONDS = 1.0
 
+# How long one is kept from the pool at most, so that the pool can replace it.
+_LENT_SECONDS = 60.0
+
 # How long a statement may take to be cancelled and rolled back before its connection is given up.
 RELEASE_SECONDS = 5.0
 
@@ -90,11 +93,13 @@ class Connections:
         # Of both the newest is taken first; what is not needed grows old and goes back to the pool.
         self._begun: dict[Connection, asyncio.TimerHandle] = {}
         self._idle: dict[Connection, asyncio.TimerHandle] = {}
+        # When each connection was taken from the pool.
+        self._since: dict[Connection, float] = {}
         self._is_closing = False
         self._ending: set[asyncio.Task[None]] = set()
 
     async def acquire(self) -> Connection:
-        """Return a connection, which is to be given to `release`.
+        """Return a connection, which is to be given to `release`, or to `put` after one statement.
 
         Raises:
             DatabaseError: None can be had.
@@ -128,28 +133,18 @@ class Connections:
             self._returned()
             raise
 
-    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Run one statement by itself, and return its rows.
+    def put(self, connection: Connection, *, failed: bool) -> None:
+        """Take a connection back after a single statement, and keep it for the next one.
 
-        Raises:
-            DatabaseError: None can be had, or it failed.
+        Args:
+            connection: What `acquire` returned.
+            failed: Whether the statement failed, or was abandoned.
         """
-        await self._permit()
-        try:
-            connection = await self._take_any()
-        except BaseException:
-            self._returned()
-            raise
-        try:
-            rows: Sequence[Any] = await connection.fetch(sql, *arguments)
-        except BaseException as error:
+        if failed:
             self._beside(self._release(connection), self._returned)
-            if isinstance(error, FAULTS):
-                raise translated(error) from error
-            raise
-        self._keep(self._idle, connection, _IDLE_SECONDS)
-        self._returned()
-        return rows
+        else:
+            self._keep(self._idle, connection, _IDLE_SECONDS)
+            self._returned()
 
     def end(self, connection: Connection, *, failed: bool) -> None:
         """End what was read in, beside what follows: nobody has to wait for it.
@@ -197,11 +192,14 @@ class Connections:
         if self._begun and self._lent + len(self._begun) + len(self._idle) > self._size:
             await self._release(_pop(self._begun))
         try:
-            return await self._pool.acquire(timeout=self._acquire_timeout)
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
         except FAULTS as error:
             raise translated(error) from error
+        self._since[connection] = asyncio.get_running_loop().time()
+        return connection
 
     async def _release(self, connection: Connection) -> None:
+        self._since.pop(connection, None)
         # The pool rolls back what still runs, and drops a connection that broke.
         try:
             await self._pool.release(connection, timeout=RELEASE_SECONDS)
@@ -233,11 +231,13 @@ class Connections:
             self._returned()
 
     def _keep(self, kept: _Kept, connection: Connection, seconds: float) -> None:
-        if self._is_closing:
-            self._beside(self._release(connection))
-            return
         loop = asyncio.get_running_loop()
-        kept[connection] = loop.call_later(seconds, self._expire, kept, connection)
+        # asyncpg closes one that has served for long, but only when it is given back.
+        is_due = loop.time() - self._since[connection] > _LENT_SECONDS
+        if self._is_closing or is_due:
+            self._beside(self._release(connection))
+        else:
+            kept[connection] = loop.call_later(seconds, self._expire, kept, connection)
 
     def _take(self, kept: _Kept) -> Connection | None:
         while kept:
@@ -247,6 +247,7 @@ class Connections:
                     return connection
             except asyncpg.InterfaceError:
                 # It was lost, and the pool has noticed and taken it back.
+                del self._since[connection]
                 continue
             self._beside(self._release(connection))
         return None

@@ -27,7 +27,7 @@ class Database:
     """A pool of connections to one PostgreSQL database."""
 
     def __init__(self, connections: Connections, *, is_attached: bool = False) -> None:
-        self._connections = connections
+        self.connections = connections
         self.is_attached = is_attached
         # How an attached database has to be read, once it was looked at.
         self.attached: Attached | None = None
@@ -81,7 +81,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; statements that still run are given a second."""
-        await self._connections.close()
+        await self.connections.close()
 
     def snapshot(self) -> Snapshot:
         """Return a read-only view of the database as it is at the first statement."""
@@ -90,13 +90,13 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection for writing; errors come as `DatabaseError`."""
-        connection = await self._connections.acquire()
+        connection = await self.connections.acquire()
         try:
             yield connection
         except FAULTS as error:
             raise translated(error) from error
         finally:
-            await self._connections.release(connection)
+            await self.connections.release(connection)
 
     async def fetch(
         self, statement: Statement, parameters: Mapping[str, Any] | None = None
@@ -107,7 +107,16 @@ class Database:
             DatabaseError: As `Snapshot.fetch`.
         """
         arguments = statement.arguments(parameters or {})
-        return await self.fetch_alone(self.sql_of(statement), arguments)
+        connection = await self.connections.acquire()
+        failed = True
+        try:
+            rows: Sequence[Record] = await connection.fetch(self.sql_of(statement), *arguments)
+            failed = False
+        except FAULTS as error:
+            raise translated(error) from error
+        finally:
+            self.connections.put(connection, failed=failed)
+        return rows
 
     async def attach(self) -> Attached:
         """Look at what an attached database has; statements are put to it accordingly from now on.
@@ -144,22 +153,13 @@ class Database:
         """Whether the database was found to keep its rollup of sessions."""
         return self._has_rollup
 
-    @property
-    def reads_alone(self) -> bool:
-        """Whether single statements can do without a transaction."""
-        return self._connections.keeps_begun
-
-    async def fetch_alone(self, sql: str, arguments: Sequence[Any]) -> Sequence[Record]:
-        """Run one statement by itself; as `Connections.fetch`."""
-        return await self._connections.fetch(sql, arguments)
-
     async def begin(self) -> tuple[Connection, bool]:
         """Return a connection in a new snapshot, and whether the rollup is kept.
 
         Raises:
             DatabaseError: As `Snapshot.fetch`.
         """
-        connection = await self._connections.begin()
+        connection = await self.connections.begin()
         # Once found it stays; until then each operation looks, for a migration may come.
         if not self._has_rollup and not self.is_attached:
             try:
@@ -174,7 +174,7 @@ class Database:
 
     def end(self, connection: Connection, *, failed: bool) -> None:
         """Take back what `begin` returned; `failed` where a statement failed or was abandoned."""
-        self._connections.end(connection, failed=failed)
+        self.connections.end(connection, failed=failed)
 
 
 class Snapshot:
@@ -253,7 +253,9 @@ class Snapshot:
         self._fetching.add(task)
         try:
             async with self._lock:
-                alone = alone and self._connection is None and self._database.reads_alone
+                alone = (
+                    alone and self._connection is None and self._database.connections.keeps_begun
+                )
                 rows = await self._run(self._database.sql_of(statement), arguments, alone=alone)
         finally:
             self._fetching.discard(task)
@@ -275,28 +277,32 @@ class Snapshot:
         return self._rollup
 
     async def _run(self, sql: str, arguments: Sequence[Any], *, alone: bool) -> Sequence[Record]:
+        connection = await (self._take() if alone else self._open())
         began = perf_counter()
-        if alone and self._failure is None:
-            try:
-                rows = await self._database.fetch_alone(sql, arguments)
-            except DatabaseError as error:
-                self._failure = error
-                raise
-        else:
-            connection = await self._open()
-            began = perf_counter()
-            self._abandoned = True
-            try:
-                rows = await connection.fetch(sql, *arguments)
-            except FAULTS as error:
-                self._failure = translated(error)
-                raise self._failure from error
-            self._abandoned = False
+        failed, self._abandoned = True, not alone
+        try:
+            rows: Sequence[Record] = await connection.fetch(sql, *arguments)
+            failed = self._abandoned = False
+        except FAULTS as error:
+            self._failure = translated(error)
+            raise self._failure from error
+        finally:
+            if alone:
+                self._database.connections.put(connection, failed=failed)
         if self.watch is not None:
             self.watch(sql, len(rows), perf_counter() - began)
         self.statements += 1
         self.rows += len(rows)
         return rows
+
+    async def _take(self) -> Connection:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._database.connections.acquire()
+        except DatabaseError as error:
+            self._failure = error
+            raise
 
     async def _open(self) -> Connection:
         if self._failure is not None:

@@ -245,7 +245,7 @@ class Completer:
 
 def _told(selection: Selection, row: Any) -> str | None:
     """Return what the row tells of itself, if all that is selected of it."""
-    told: str | None = None if selection.told is None else getattr(row, TOLD)
+    told: str | None = None if selection.told is None else getattr(row, TOLD, None)
     return told
 
 

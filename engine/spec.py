@@ -1,6 +1,7 @@
 """Specs: how the value of a field comes about, stated once beside its type.
 
-A spec stands in the field's `extensions` under the name "engine". There are two kinds:
+A spec stands in the field's `extensions` under the name "engine". There are two kinds (and `TOLD`,
+which object types have there):
 
 - a *read* is a pure function of the parent row, most often one of its attributes;
 - a *look-up* names a *batch*, a function from many keys to one result a key, and the key of a row.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from db.queries import carried, columns
 from db.queries.carried import Carrying, Constant, GlobalId, Member, Part, Source, Value
@@ -21,13 +21,38 @@ from db.rows import (
     UserRow,
 )
 
-# What is read of an object: the name in the response, the attribute, whether it is the type's name
-# instead, whether the first is an alias, and what is read of the objects that it holds itself
-# (`engine.spec.Column`).
-Column: TypeAlias = tuple[str, str, bool, bool, "tuple[Column, ...] | None"]
+
+class Column(Protocol):
+    """A field of an object that is to be written as JSON: what the engine says of it."""
+
+    @property
+    def key(self) -> str:
+        """The name in the response."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The attribute that is read; the type's name where that is what is asked for."""
+        ...
+
+    @property
+    def is_type(self) -> bool:
+        """Whether the type's name is asked for."""
+        ...
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether the client chose `key`."""
+        ...
+
+    @property
+    def below(self) -> tuple[Column, ...] | None:
+        """What is read of the objects that it holds itself; None for a leaf."""
+        ...
+
 
 # By attribute of the carrying row, what is read of the objects that it carries there.
-Columns: TypeAlias = Mapping[str, tuple[Column, ...]]
+Columns: TypeAlias = Mapping[str, Sequence[Column]]
 
 # The attribute that stands for the global id of a row.
 GLOBAL_ID = "global_id"
@@ -66,7 +91,7 @@ class Readings:
         self,
         reads: Mapping[str, frozenset[str] | None] | None = None,
         carries: Mapping[str, Columns] | None = None,
-        tells: Mapping[str, tuple[Column, ...]] | None = None,
+        tells: Mapping[str, Sequence[Column]] | None = None,
         *,
         alone: bool = False,
     ) -> None:
@@ -105,18 +130,19 @@ class Readings:
 ALL = Readings()
 
 
-def _part(row: type, attribute: str, members: tuple[Column, ...]) -> Part:
+def _part(row: type, attribute: str, members: Sequence[Column]) -> Part:
     return Part(attribute, _members(carried.row_of(row, attribute), members))
 
 
-def _members(row: type, wanted: tuple[Column, ...]) -> tuple[Member, ...]:
-    return tuple(Member(each[0], _source(row, each), each[3]) for each in wanted)
+def _members(row: type, wanted: Sequence[Column]) -> tuple[Member, ...]:
+    return tuple(Member(each.key, _source(row, each), each.is_alias) for each in wanted)
 
 
 def _source(row: type, column: Column) -> Source:
-    _, name, is_type, _, below = column
-    if is_type:
-        return Constant(name)
-    if below is not None:
-        return _part(row, name, below)
-    return GlobalId(f"{TYPE_NAMES[row]}:") if name == GLOBAL_ID else Value(name)
+    if column.is_type:
+        return Constant(column.name)
+    if column.below is not None:
+        return _part(row, column.name, column.below)
+    if column.name == GLOBAL_ID:
+        return GlobalId(f"{TYPE_NAMES[row]}:")
+    return Value(column.name)

@@ -9,22 +9,24 @@ from collections.abc import Mapping
 
 from starlette.requests import HTTPConnection
 
-# Where they stand in the scope of a request.
+# Where they stand in the scope of a request, with what they were decoded from.
 _DECODED = "aibridge.headers"
 
 
 def headers_of(connection: HTTPConnection) -> Mapping[str, str]:
     """Return the headers by lower-case name; of one that came several times the first.
 
-    They are decoded once for a request.
+    They are decoded once for a request, and anew for one that was made of it with others.
     """
     scope = connection.scope
-    found: Mapping[str, str] | None = scope.get(_DECODED)
-    if found is None:
-        found = scope[_DECODED] = {
+    raw, decoded = scope.get(_DECODED, (None, {}))
+    if raw is not scope["headers"]:
+        decoded = {
             name.decode("latin-1"): value.decode("latin-1")
             for name, value in reversed(scope["headers"])
         }
+        scope[_DECODED] = (scope["headers"], decoded)
+    found: Mapping[str, str] = decoded
     return found
 
 

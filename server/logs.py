@@ -27,6 +27,9 @@ from server.settings import Settings
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
+# The level from which on lines are written; structlog knows it too, and takes longer to say so.
+_lowest = logging.NOTSET
+
 # Longer paths are cut: what follows is of no use to a reader.
 _PATH_MAX = 200
 # Probes come every few seconds and say nothing when all is well.
@@ -130,8 +133,7 @@ class _Line:
     def write(self) -> None:
         scope, log = self._scope, self.log
         level = logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO
-        # `configure` gives both loggers one level, and this one answers without being bound first.
-        if not logging.root.isEnabledFor(level):
+        if level < _lowest:
             return
         fields: dict[str, Any] = {
             "id": log.id,
@@ -153,6 +155,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send all logs of this process to stderr, in the form and from the level of the settings."""
     stream = sys.stderr if stream is None else stream
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    global _lowest  # noqa: PLW0603 (as all that is configured here)
+    _lowest = level
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and stream is not None and stream.isatty()
     )

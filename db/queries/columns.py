@@ -23,7 +23,7 @@ Unread: TypeAlias = frozenset[str]
 
 ALL_READ: Unread = frozenset()
 
-# How many variants of a statement are kept, by what is left out.
+# How many variants of a statement are kept, by what is left out, and what is told in which order.
 VARIANTS = 512
 
 # What of a row may be left out: long, or dear to decode. What identifies a row, orders it or leads

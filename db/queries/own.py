@@ -25,10 +25,12 @@ def _columns(table: sa.Table, *names: str) -> dict[str, Writer]:
 
 
 def _duration(row: Any) -> Written:
-    milliseconds = sa.extract("epoch", row.c.ended_at - row.c.started_at) * sa.literal_column(
-        "1000"
-    )
-    return writing.number(sa.cast(sa.func.floor(milliseconds), sa.BigInteger))
+    started_at, ended_at = row.c.started_at, row.c.ended_at
+    milliseconds = sa.extract("epoch", ended_at - started_at) * sa.literal_column("1000")
+    whole = sa.cast(sa.func.floor(milliseconds), sa.BigInteger)
+    # Of infinite times there is no number: NULL fails the demand on it.
+    is_finite = sa.and_(sa.func.isfinite(started_at), sa.func.isfinite(ended_at))
+    return writing.number(sa.case((is_finite, whole)))
 
 
 def _shown_hint(row: Any) -> Written:

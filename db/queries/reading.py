@@ -85,7 +85,7 @@ async def fetch(
         read: What is read.
     """
     records = await db.fetch(statement(read.shape), parameters | read.parameters, alone=read.alone)
-    # It is the last field of those rows that have it.
+    # `told` is the last field of rows that have it.
     if read.otherwise is None or all(record[-1] is not None for record in records):
         return records
     return await fetch(db, statement, parameters, Reading(read.unread, read.otherwise))

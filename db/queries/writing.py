@@ -94,8 +94,8 @@ def global_id(key: Any, *, is_short: bool) -> Written:
 
     Args:
         key: A text.
-        is_short: Whether it is 57 bytes at most, of letters, digits, `:` and `-`: these never make
-            a `+` or a `/`, and fit into one line of base64.
+        is_short: Whether it is 56 bytes at most, of letters, digits, `:` and `-`: these never make
+            a `+` or a `/`, and PostgreSQL breaks no line of base64 behind them.
     """
     encoded = sa.func.encode(sa.func.convert_to(key, sql("UTF8")), sql("base64"))
     unpadded = sa.func.rtrim(encoded, sql("="))

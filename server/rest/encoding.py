@@ -18,7 +18,7 @@ from db.rows import (
     UserPromptRow,
     UserRow,
 )
-from resolvers.carrying import Column
+from engine.spec import Column
 from resolvers.totals import TokenSummary
 from server.times import moment, rfc3339
 
@@ -62,15 +62,13 @@ _TOTALS = (
     '"cache_read_input_tokens":%s,"cache_write_input_tokens":%s}'
 )
 
-# An initiator: name and attribute of each member, as `resolvers.carrying` has them.
-USER: tuple[Column, ...] = tuple(
-    (name, name, False, False, None) for name in ("id", "username", "name", "avatar_url")
-)
+# The members of an initiator.
+USER = tuple(Column(name, name) for name in ("id", "username", "name", "avatar_url"))
 
 
 def user(row: UserRow) -> dict[str, object]:
     """Return an initiator."""
-    return {name: getattr(row, attribute) for name, attribute, *_ in USER}
+    return {column.key: getattr(row, column.name) for column in USER}
 
 
 def interception(

@@ -151,19 +151,41 @@ async def test_single_statements_share_the_connections_that_are_there(database_u
     await database.close()
 
 
+async def _wait_for_idle_in_pool(database: Database, expected: int) -> None:
+    for _ in range(250):
+        # What the pool has at hand, not what we keep from it.
+        if database.connections._pool.get_idle_size() == expected:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"{database.connections._pool.get_idle_size()} instead of {expected}")
+
+
 async def test_an_idle_connection_goes_back_to_the_pool(
-    database_url: str, watcher: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.connections._IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("db.connections._IDLE_SECONDS", 0.2)
     database = await _open(database_url, 3)
     await asyncio.gather(*(_pid_alone(database) for _ in range(3)))
-    await _wait_for_states(watcher, ["idle", "idle", "idle"])
-    await asyncio.sleep(0.1)
-    # All can be lent at once, and what was kept is nobody's any more.
-    async with database.connection(), database.connection(), database.connection():
-        pass
+    assert database.connections._pool.get_idle_size() == 0
+    await _wait_for_idle_in_pool(database, 3)
     await database.close()
-    await _wait_for_states(watcher, [])
+
+
+async def test_the_pool_may_replace_a_connection_that_served_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.connections._LENT_SECONDS", 0.1)
+    database = await _open(database_url, 1)
+    await _pid_alone(database)
+    assert database.connections._pool.get_idle_size() == 0
+    await asyncio.sleep(0.15)
+    await _pid_alone(database)
+    await _wait_for_idle_in_pool(database, 1)
+    await _pid(database)
+    await asyncio.sleep(0.15)
+    await _pid(database)
+    await _wait_for_idle_in_pool(database, 1)
+    await database.close()
 
 
 async def test_an_idle_connection_that_was_lost_is_replaced(
