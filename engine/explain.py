@@ -218,7 +218,7 @@ def _drawn(step: Step, corner: str, indent: str, *, analyzed: bool) -> Iterator[
     bar = f"{indent}{'│' if step.below else ' '}  "
     told = [f"reads {', '.join(step.reads)}"] if step.reads else []
     told += ["as JSON with its row"] if step.is_carried else []
-    told += ["each written as JSON"] if step.is_told else []
+    told += ["each row as JSON"] if step.is_told else []
     if told:
         yield f"{bar}{', '.join(told)}"
     yield from (f"{bar}{note}" for note in (call.notes if call is not None else ()))

@@ -230,7 +230,7 @@ async def test_explain_says_what_is_told() -> None:
     plan, variables = ENGINE.planned(request)
     steps = explained(plan)
     assert steps[0].is_told
-    assert "each written as JSON" in tree(steps)
+    assert "each row as JSON" in tree(steps)
     result = ENGINE.execute(request, Shop(2), trace)
     assert isawaitable(result)
     await result
