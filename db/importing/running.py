@@ -21,8 +21,8 @@ from db.importing.chunks import Chunk, chunks, repeated
 from db.importing.seen import Seen
 from db.importing.writing import Counts, Writer, connected
 
-# Chunks that are written at once: two keep PostgreSQL busy while we read the third.
-_WRITERS: Final = 2
+# Chunks that are written at once: they keep PostgreSQL busy while we read the next one.
+_WRITERS: Final = 3
 
 # What PostgreSQL says of values that it can't take; found to be one record's fault, it is told so.
 _FAULTS = (

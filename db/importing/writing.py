@@ -26,6 +26,10 @@ STAGED = tuple(table for table in TABLES if table != "users")
 # Children with an id, which says whether one is there already.
 WITH_IDS = ("aibridge_token_usages", "aibridge_user_prompts", "aibridge_tool_usages")
 
+# The promise that the interceptions of children follow in this transaction (revision 0008): writers
+# of other interceptions wait for nobody then.
+_FOLLOW = "SET LOCAL aibridge.interceptions_follow = {}"
+
 # Known users are remembered so as to ask for each only once; so many take some ten megabytes.
 _MAX_KNOWN_USERS = 100_000
 
@@ -118,9 +122,12 @@ class Writer:
         """
         counts = Counts()
         await self._write_users(batch.users, counts)
+        # Children come first, so that a session is computed once, from whole interceptions.
+        await self._connection.execute(_FOLLOW.format("on"))
         for table, rows in batch.rows().items():
             await self._copy(table, table, rows)
             counts.count(table, len(rows), len(rows))
+        await self._connection.execute(_FOLLOW.format("off"))
         return counts
 
     async def merge(self, batch: Batch) -> Counts:

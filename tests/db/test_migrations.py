@@ -36,16 +36,17 @@ async def test_migrations_go_up_and_down_and_up_again(postgres: str) -> None:
     assert await _tables(url) == tables
 
 
+@pytest.mark.parametrize(("before", "revision"), [("0006", "0007"), ("0007", "0008")])
 async def test_a_revision_taken_back_leaves_the_functions_and_triggers_of_before(
-    postgres: str,
+    postgres: str, before: str, revision: str
 ) -> None:
-    url = await embedded.database_url(postgres, "test_functions_of_before")
-    await tool.upgrade(url, "0006")
-    before = await _behaviour(url)
-    await tool.upgrade(url, "0007")
-    assert await _behaviour(url) != before
-    await tool.downgrade(url, "0006")
-    assert await _behaviour(url) == before
+    url = await embedded.database_url(postgres, f"test_functions_of_{before}")
+    await tool.upgrade(url, before)
+    behaviour = await _behaviour(url)
+    await tool.upgrade(url, revision)
+    assert await _behaviour(url) != behaviour
+    await tool.downgrade(url, before)
+    assert await _behaviour(url) == behaviour
 
 
 async def _behaviour(url: str) -> set[str]:
