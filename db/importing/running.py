@@ -24,6 +24,9 @@ from db.importing.writing import Counts, Writer, connected
 # Chunks that are written at once: they keep PostgreSQL busy while we read the next one.
 _WRITERS: Final = 3
 
+# How long those that are under way may take to end when the import is stopped.
+_END_SECONDS: Final = 5.0
+
 # What PostgreSQL says of values that it can't take; found to be one record's fault, it is told so.
 _FAULTS = (
     asyncpg.DataError,
@@ -166,8 +169,11 @@ class _Import:
     async def _give_up(self) -> None:
         """Stop writing; what was written all the same counts."""
         tasks = [task for _, _, task in self._open]
-        for task in tasks:
-            task.cancel()
+        # Of a commit that is cut short nobody knows whether it was made: chunks under way may end.
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_END_SECONDS)
+            for task in late:
+                task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(outcome, BaseException):
                 self._result.counts.add(outcome[0])
