@@ -40,14 +40,20 @@ async def _pid(database: Database) -> int:
     return int(pid)
 
 
-async def _wait_for_states(watcher: asyncpg.Connection, expected: list[str]) -> None:
-    states: object = None
+async def _wait_for(read: Callable[[], Awaitable[object]], expected: object) -> None:
+    found: object = None
     for _ in range(250):
-        states = await watcher.fetchval(_STATES)
-        if states == expected:
+        found = await read()
+        if found == expected:
             return
         await asyncio.sleep(0.02)
-    pytest.fail(f"{states} instead of {expected}")
+    pytest.fail(f"{found} instead of {expected}")
+
+
+async def _idle_in_pool(database: Database) -> int:
+    """What the pool has at hand, not what we keep from it."""
+    size: int = database.connections._pool.get_idle_size()
+    return size
 
 
 async def test_a_connection_is_not_left_in_a_transaction(
@@ -55,7 +61,7 @@ async def test_a_connection_is_not_left_in_a_transaction(
 ) -> None:
     database = await _open(database_url, 2)
     await asyncio.gather(_pid(database), _pid(database))
-    await _wait_for_states(watcher, ["idle", "idle"])
+    await _wait_for(lambda: watcher.fetchval(_STATES), ["idle", "idle"])
     await database.close()
 
 
@@ -161,23 +167,14 @@ async def test_single_statements_share_the_connections_that_are_there(database_u
     await database.close()
 
 
-async def _wait_for_idle_in_pool(database: Database, expected: int) -> None:
-    for _ in range(250):
-        # What the pool has at hand, not what we keep from it.
-        if database.connections._pool.get_idle_size() == expected:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"{database.connections._pool.get_idle_size()} instead of {expected}")
-
-
 async def test_an_idle_connection_goes_back_to_the_pool(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.connections._IDLE_SECONDS", 0.2)
     database = await _open(database_url, 3)
     await asyncio.gather(*(_pid_alone(database) for _ in range(3)))
-    assert database.connections._pool.get_idle_size() == 0
-    await _wait_for_idle_in_pool(database, 3)
+    assert await _idle_in_pool(database) == 0
+    await _wait_for(lambda: _idle_in_pool(database), 3)
     await database.close()
 
 
@@ -187,14 +184,14 @@ async def test_the_pool_may_replace_a_connection_that_served_for_long(
     monkeypatch.setattr("db.connections._LENT_SECONDS", 0.1)
     database = await _open(database_url, 1)
     await _pid_alone(database)
-    assert database.connections._pool.get_idle_size() == 0
+    assert await _idle_in_pool(database) == 0
     await asyncio.sleep(0.15)
     await _pid_alone(database)
-    await _wait_for_idle_in_pool(database, 1)
+    await _wait_for(lambda: _idle_in_pool(database), 1)
     await _pid(database)
     await asyncio.sleep(0.15)
     await _pid(database)
-    await _wait_for_idle_in_pool(database, 1)
+    await _wait_for(lambda: _idle_in_pool(database), 1)
     await database.close()
 
 

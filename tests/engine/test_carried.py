@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import build_schema, parse
 
 from engine import EXTENSION, Engine, Lookup, Plan, Read, Request, Trace
 from engine.explain import explained, tree
 from engine.spec import Column
+from tests.engine.asking import Ask, answered, broken
 
 SCHEMA = build_schema(
     """
@@ -97,21 +98,10 @@ async def mottos(context: Told, keys: Sequence[Any], _args: None) -> list[str]:
     return ["looked up" for _ in keys]
 
 
-class Ask(NamedTuple):
-    batch: Any
-    key: int = 1
-    args: None = None
-    then: None = None
-
-
-def _broken(_row: None) -> str:
-    raise ValueError("broken")
-
-
 SPECS: dict[tuple[str, str], Read | Lookup] = {
     ("Query", "shelf"): Lookup(ask=lambda _row, _arguments: Ask(shelves)),
     ("Query", "shelves"): Lookup(ask=lambda _row, _arguments: Ask(all_shelves)),
-    ("Query", "broken"): Read(get=_broken),
+    ("Query", "broken"): Read(get=broken),
     ("Shelf", "name"): Read(attribute="name"),
     ("Shelf", "books"): Lookup(batch=books, key="key", carried="books"),
     ("Shelf", "owner"): Lookup(batch=owners, key="key", carried="owner"),
@@ -136,11 +126,7 @@ ENGINE = Engine(SCHEMA, type_of=lambda row: type(row).__name__, on_plan=_tell)
 
 
 async def ask(query: str, context: Told, trace: Trace | None = None) -> tuple[Any, list[str]]:
-    document = parse(query)
-    assert not validate(SCHEMA, document)
-    result = ENGINE.execute(Request(document), context, trace)
-    result = await result if isawaitable(result) else result
-    return orjson.loads(orjson.dumps(result.data)), [e.message for e in result.errors or ()]
+    return await answered(ENGINE, query, context, trace)
 
 
 async def test_a_list_of_which_columns_are_read_is_carried_with_the_names_of_the_response() -> None:

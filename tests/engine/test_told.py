@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import build_schema, parse
 
 from engine import EXTENSION, TOLD, Engine, Lookup, Plan, Read, Request, Trace
 from engine.explain import explained, tree
 from engine.spec import Column
+from tests.engine.asking import Ask, answered, broken
 
 SCHEMA = build_schema(
     """
@@ -98,22 +99,11 @@ async def notes(shop: Shop, keys: Sequence[Any], _args: None) -> list[str]:
     return ["looked up" for _ in keys]
 
 
-class Ask(NamedTuple):
-    batch: Any
-    key: int = 1
-    args: None = None
-    then: None = None
-
-
-def _broken(_row: None) -> str:
-    raise ValueError("broken")
-
-
 SPECS: dict[tuple[str, str], Read | Lookup] = {
     ("Query", "pets"): Lookup(ask=lambda _row, _arguments: Ask(all_pets)),
     ("Query", "found"): Lookup(ask=lambda _row, _arguments: Ask(found)),
     ("Query", "one"): Lookup(ask=lambda _row, _arguments: Ask(one)),
-    ("Query", "broken"): Read(get=_broken),
+    ("Query", "broken"): Read(get=broken),
     ("Pet", "name"): Read(attribute="name"),
     ("Pet", "secret"): Read(get=lambda pet: f"secret {pet.key}", of=("key",)),
     ("Pet", "owner"): Lookup(batch=owners, key="key", carried="owner"),
@@ -138,11 +128,7 @@ ENGINE = Engine(SCHEMA, type_of=lambda row: type(row).__name__, on_plan=_tell)
 
 
 async def ask(query: str, shop: Shop, trace: Trace | None = None) -> tuple[Any, list[str]]:
-    document = parse(query)
-    assert not validate(SCHEMA, document)
-    result = ENGINE.execute(Request(document), shop, trace)
-    result = await result if isawaitable(result) else result
-    return orjson.loads(orjson.dumps(result.data)), [e.message for e in result.errors or ()]
+    return await answered(ENGINE, query, shop, trace)
 
 
 WHOLE = "{ pets { t: __typename name owner { n: name } nick size { kilos note } } }"
