@@ -101,8 +101,18 @@ class Readings:
         self._alone = alone
         self._made: dict[type, Reading] = {}
 
+    @classmethod
+    def made(cls, readings: Mapping[type, Reading]) -> Readings:
+        """Return what is read of the rows of these types, where it is known without a plan."""
+        result = cls()
+        result._made.update(readings)
+        return result
+
     def unread(self, row: type) -> Unread:
         """Return the columns that rows of a type may leave out."""
+        made = self._made.get(row)
+        if made is not None:
+            return made.unread
         return columns.unread(row, self._reads.get(TYPE_NAMES[row]))
 
     def of(self, row: type) -> Reading:

@@ -58,7 +58,9 @@ async def position(
 async def _matching(
     ctx: Context, filter_: Filter, keys: Sequence[SessionKey]
 ) -> list[MatchingSession]:
-    rows = await sessions.by_keys(ctx.db, ctx.reader, keys, ctx.reading(SessionRow))
+    # A row tells of the whole session, and here some of its figures are wanted for a part of it.
+    read = ctx.reading(SessionRow).untold()
+    rows = await sessions.by_keys(ctx.db, ctx.reader, keys, read)
     figures = await matching_sessions.figures(ctx.db, filter_, keys)
     return [
         MatchingSession(rows[key], each.started_at, each.ended_at, each.thread_count)

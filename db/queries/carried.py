@@ -33,9 +33,15 @@ from db.rows import (
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The value of an attribute."""
+    """The value of an attribute.
+
+    Attributes:
+        attribute: The attribute.
+        is_trimmed: Whether it is a time that is told without zeros at the end of its fraction.
+    """
 
     attribute: str
+    is_trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,11 @@ class Part:
         return Part(
             self.attribute,
             tuple(
-                Member(
-                    "" if member.is_alias else member.name,
-                    member.source.nameless() if isinstance(member.source, Part) else member.source,
-                    member.is_alias,
+                member._replace(
+                    name="" if member.is_alias else member.name,
+                    source=member.source.nameless()
+                    if isinstance(member.source, Part)
+                    else member.source,
                 )
                 for member in self.members
             ),
@@ -100,11 +107,13 @@ class Member(NamedTuple):
         name: Its name.
         source: What it holds.
         is_alias: Whether a client chose the name.
+        is_optional: Whether it is left out where it would be null; the first one can't be.
     """
 
     name: str
     source: Source
     is_alias: bool = False
+    is_optional: bool = False
 
 
 # The attribute in which rows tell all that is asked of them.
@@ -199,8 +208,8 @@ def can_tell(row: type, members: Sequence[Member]) -> bool:
 
 def _are_among(members: Sequence[Member], known: Mapping[str, Any]) -> bool:
     return all(
-        not isinstance(source, Value | Part) or source.attribute in known
-        for _, source, _ in members
+        not isinstance(member.source, Value | Part) or member.source.attribute in known
+        for member in members
     )
 
 
@@ -241,14 +250,18 @@ def _own(row: type, table: Any, value: Source, path: str) -> Written:
     if isinstance(value, GlobalId):
         return own.global_id(row, table, value.prefix)
     if isinstance(value, Value):
+        if value.is_trimmed:
+            return writing.trimmed_moment(table.c[value.attribute])
         return own.OF[row][value.attribute](table)
     relation = _RELATIONS[row].get(value.attribute)
     if relation is not None:
         return Written([_related(relation, table, value.members, path)], may_be_null=True)
     writers = own.OBJECTS[row][value.attribute]
     values = [
-        writers[source.attribute](table) if isinstance(source, Value | Part) else Written([])
-        for _, source, _ in value.members
+        writers[member.source.attribute](table)
+        if isinstance(member.source, Value | Part)
+        else Written([])
+        for member in value.members
     ]
     (pieces,) = _runs(value.members, values, path)
     return Written(pieces, _demands(values))
@@ -261,7 +274,9 @@ def _related(
     related = table.c[relation.key] == owner.c[relation.by]
     if relation.text is not None:
         (text,) = writing.text(table.c[relation.text]).pieces
-        oldest = sa.select(text).where(related).order_by(table.c.created_at, table.c.id).limit(1)
+        oldest = sa.select(text).where(related)
+        if relation.key != "id":
+            oldest = oldest.order_by(table.c.created_at, table.c.id).limit(1)
         return sa.func.coalesce(oldest.correlate(owner).scalar_subquery(), sql("null"))
     values = [_of_table(relation.row, table, member.source) for member in members]
     written, demands = _object(members, values, path), _demands(values)
@@ -298,9 +313,13 @@ def _runs(
     runs: list[list[sa.ColumnElement[Any]]] = [[]]
     for number, (member, value) in enumerate(zip(members, values, strict=True)):
         name = _below(path, number)
-        runs[-1].append(
-            sa.bindparam(name, type_=sa.Text) if member.is_alias else sql(_text(number, member))
-        )
+        text = sa.bindparam(name, type_=sa.Text) if member.is_alias else sql(_text(number, member))
+        if member.is_optional:
+            # To `concat` NULL is the empty text, the name in front of it included.
+            present = sa.func.nullif(joined(value.pieces), sql("null"))
+            runs[-1].append(text.op("||")(present))
+            continue
+        runs[-1].append(text)
         if value.may_be_null:
             runs += [list(value.pieces), []]
         else:

@@ -75,6 +75,9 @@ _OPTIONAL: Mapping[type, Mapping[str, str]] = {
     },
     ModelThoughtRow: {"content": "content", "metadata": "metadata"},
 }
+# What else tells neither which row it is nor where it stands.
+_NEEDLESS: Mapping[type, Unread] = {SessionRow: frozenset({"started_at", "client"})}
+
 EMPTY_OBJECT = sa.literal_column("'{}'::jsonb", JSONB)
 
 
@@ -96,6 +99,12 @@ def unread(row: type, reads: frozenset[str] | None) -> Unread:
 def optional(row: type) -> Unread:
     """Return all columns of a row that may be left out."""
     return frozenset(_OPTIONAL.get(row, {}).values())
+
+
+@cache
+def needless(row: type) -> Unread:
+    """Return the columns that a row may leave out which tells all that is asked of it."""
+    return optional(row) | _NEEDLESS.get(row, ALL_READ)
 
 
 def of(

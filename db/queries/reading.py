@@ -68,6 +68,10 @@ class Reading:
         object.__setattr__(self, "shape", Shape(self.unread, self.carrying.shape()))
         object.__setattr__(self, "parameters", self.carrying.parameters())
 
+    def untold(self) -> Reading:
+        """Return what is read where rows tell nothing of themselves."""
+        return self if self.otherwise is None else Reading(self.unread, self.otherwise)
+
 
 # All that is told of a row itself.
 ALL = Reading()
@@ -88,7 +92,7 @@ async def fetch(
     # `told` is the last field of rows that have it.
     if read.otherwise is None or all(record[-1] is not None for record in records):
         return records
-    return await fetch(db, statement, parameters, Reading(read.unread, read.otherwise))
+    return await fetch(db, statement, parameters, read.untold())
 
 
 def within(
@@ -110,7 +114,7 @@ def shown(row: type[NamedTuple], shape: Shape, rows: sa.Subquery) -> list[sa.Col
         rows: Those that are wanted, with the columns that `within` returns.
     """
     # What they tell is not sent twice.
-    hidden = columns.optional(row) if shape.is_told else ALL_READ
+    hidden = columns.needless(row) if shape.is_told else ALL_READ
     return [
         *(
             sa.null().label(name) if name in hidden else rows.c[name]

@@ -11,6 +11,8 @@ from uuid import UUID
 import orjson
 from starlette.responses import Response
 
+from db.queries import own
+from db.queries.carried import Member, Part, Value
 from db.rows import (
     InterceptionRow,
     TokenUsageRow,
@@ -18,7 +20,6 @@ from db.rows import (
     UserPromptRow,
     UserRow,
 )
-from engine.spec import Column
 from resolvers.totals import TokenSummary
 from server.times import moment, rfc3339
 
@@ -61,14 +62,19 @@ _TOTALS = (
     '{"input_tokens":%s,"output_tokens":%s,'
     '"cache_read_input_tokens":%s,"cache_write_input_tokens":%s}'
 )
+# The same, as rows tell it.
+TOKEN_USAGE = Part("token_usage", tuple(Member(name, Value(name)) for name in own.TOKEN_SUMS))
 
-# The members of an initiator.
-USER = tuple(Column(name, name) for name in ("id", "username", "name", "avatar_url"))
+# An initiator, as rows carry one.
+INITIATOR = Part(
+    "initiator",
+    tuple(Member(name, Value(name)) for name in ("id", "username", "name", "avatar_url")),
+)
 
 
 def user(row: UserRow) -> dict[str, object]:
     """Return an initiator."""
-    return {column.key: getattr(row, column.name) for column in USER}
+    return {member.name: getattr(row, member.name) for member in INITIATOR.members}
 
 
 def interception(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db.keyset import Keyset, SortKey
+from db.queries.carried import Carrying
+from db.queries.reading import Reading
 from db.rows import InterceptionRow
 from resolvers import interceptions, search, usages
 from resolvers.carrying import Readings
@@ -22,7 +24,7 @@ _NAME = ListName(cursor="after_id", search="workspace")
 # RFC 9745: the day since when callers should go over to the sessions.
 _DEPRECATED = "@1795305600"
 
-_READINGS = Readings(carries={"Interception": {"initiator": encoding.USER}})
+_READINGS = Readings.made({InterceptionRow: Reading(carrying=Carrying((encoding.INITIATOR,)))})
 
 
 async def _answer(ctx: Context, asked: Asked) -> Answer:

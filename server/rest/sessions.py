@@ -11,6 +11,9 @@ from orjson import Fragment
 from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
+from db.queries import columns
+from db.queries.carried import TOLD, Carrying, Member, Part, Value
+from db.queries.reading import Reading
 from db.rows import SessionRow
 from resolvers import matching_sessions, search, sessions
 from resolvers.carrying import Readings
@@ -37,10 +40,32 @@ _READS = frozenset(
         "token_sums",
     }
 )
-# What is read of a session, and what its row is to carry.
-_READINGS = Readings(
-    {"Session": _READS}, {"Session": {"initiator": encoding.USER, "last_prompt": ()}}
+_LAST_PROMPT = Part("last_prompt")
+# All that is told of a whole session; `_session` tells the same of what can't be told so.
+_TOLD = Part(
+    TOLD,
+    (
+        Member("id", Value("session_id")),
+        Member("initiator", encoding.INITIATOR),
+        Member("providers", Value("providers")),
+        Member("models", Value("models")),
+        Member("client", Value("client")),
+        Member("metadata", Value("metadata")),
+        Member("started_at", Value("started_at", is_trimmed=True)),
+        Member("ended_at", Value("ended_at", is_trimmed=True)),
+        Member("threads", Value("thread_count")),
+        Member("token_usage_summary", encoding.TOKEN_USAGE),
+        Member("last_prompt", _LAST_PROMPT, is_optional=True),
+        Member("last_active_at", Value("last_active_at", is_trimmed=True)),
+    ),
 )
+_READING = Reading(
+    # Nor is a place in the list told: the link to the next page names a session.
+    columns.unread(SessionRow, _READS) | {"ordered_at"},
+    Carrying((_TOLD,)),
+    otherwise=Carrying((encoding.INITIATOR, _LAST_PROMPT)),
+)
+_READINGS = Readings.made({SessionRow: _READING})
 
 
 async def _answer(ctx: Context, asked: Asked) -> Answer:
@@ -93,8 +118,14 @@ def _next(asked: Asked, q: str, limit: int, last: MatchingSession) -> str:
     return f"{asked.path}?{urlencode({name: value for name, value in query.items() if value})}"
 
 
-async def _encoded(ctx: Context, found: Sequence[MatchingSession]) -> list[dict[str, object]]:
+async def _encoded(
+    ctx: Context, found: Sequence[MatchingSession]
+) -> list[dict[str, object]] | list[Fragment]:
     rows = [each.row for each in found]
+    told = [Fragment(row.told) for row in rows if row.told is not None]
+    # Of a page either all rows tell themselves or none does.
+    if told:
+        return told
     initiators = await lists.initiators_of(ctx, rows)
     prompts = await _last_prompts(ctx, rows)
     return [_session(*each) for each in zip(found, initiators, prompts, strict=True)]
