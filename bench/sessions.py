@@ -1,8 +1,9 @@
 """How long pages and counts of sessions take, by filter: `python -m bench.sessions 1m [url]`.
 
 Each is timed in SQL through the functions that the resolvers call, warm. With `--pairs` each two of
-them are timed; with `--grouped` each is timed as a GROUP BY of all interceptions that match, which
-is what a list without a rollup has to do. Results are saved after each, for it may take minutes.
+them are timed; with `--interceptions` those of interceptions are; with `--grouped` each is timed as
+a GROUP BY of all interceptions that match, which is what a list without a rollup has to do. Results
+are saved after each, for it may take minutes.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import asyncpg
@@ -24,8 +27,9 @@ from bench import data
 from db import filters
 from db.database import Database
 from db.filters import Filter, InterceptionCriteria
-from db.keyset import Keyset
+from db.keyset import Keyset, SortKey
 from db.models import interceptions
+from db.queries import interceptions as listed_interceptions
 from db.queries import sessions
 from db.statement import Statement
 
@@ -85,25 +89,39 @@ async def _time(work: Callable[[], Awaitable[Any]], runs: int = 41) -> tuple[flo
     return round(median, 2), round(p95, 2)
 
 
-async def _measure(database: Database, filter_: Filter) -> dict[str, tuple[float, float]]:
+async def _measure(
+    listed: ModuleType, database: Database, filter_: Filter
+) -> dict[str, tuple[float, float]]:
     async def page(window: Keyset) -> list[Any]:
         async with database.snapshot() as snapshot:
-            return await sessions.page(snapshot, None, filter_, window)
+            rows: list[Any] = await listed.page(snapshot, None, filter_, window)
+            return rows
 
     async def count() -> int:
         async with database.snapshot() as snapshot:
-            return await sessions.count(snapshot, None, filter_)
+            number: int = await listed.count(snapshot, None, filter_)
+            return number
 
     total = await count()
     middle = await page(Keyset(1, offset=total // 2)) if total else []
     result = {"page": await _time(lambda: page(Keyset(26))), "count": await _time(count)}
     if middle:
-        row = middle[0]
-        after = Keyset(26, after=(row.ordered_at, row.session_id, row.initiator_id))
+        after = Keyset(26, after=_PLACES[listed](middle[0]))
         result["middle"] = await _time(lambda: page(after))
         end = Keyset(26, backward=True)
         result["end"] = await _time(lambda: page(end))
-    return {"sessions": (total, total), **result}
+    return {_name(listed): (total, total), **result}
+
+
+# What is listed, and where a row of it stands in its list.
+_PLACES: dict[ModuleType, Callable[[Any], SortKey]] = {
+    sessions: lambda row: (row.ordered_at, row.session_id, row.initiator_id),
+    listed_interceptions: lambda row: (row.started_at, row.id),
+}
+
+
+def _name(listed: ModuleType) -> str:
+    return listed.__name__.rpartition(".")[2]
 
 
 def _grouped(filter_: Filter) -> dict[str, Statement]:
@@ -152,7 +170,8 @@ async def main(url: str, what: str, save: Callable[[dict[str, Any]], None]) -> N
         for (one, a), (two, b) in combinations(criteria.items(), 2):
             if not a.keys() & b.keys():
                 wanted[f"{one} + {two}"] = a | b
-    measure = _measure_grouped if what == "grouped" else _measure
+    listed = listed_interceptions if what == "interceptions" else sessions
+    measure = _measure_grouped if what == "grouped" else partial(_measure, listed)
     database = await Database.open(url, pool_size=1)
     rows: dict[str, Any] = {}
     for name, given in wanted.items():
@@ -166,7 +185,8 @@ async def main(url: str, what: str, save: Callable[[dict[str, Any]], None]) -> N
 
 if __name__ == "__main__":
     size = sys.argv[1] if len(sys.argv) > 1 else "1m"
-    chosen = next((w for w in ("pairs", "grouped") if f"--{w}" in sys.argv), "filters")
+    ways = ("pairs", "grouped", "interceptions")
+    chosen = next((way for way in ways if f"--{way}" in sys.argv), "filters")
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     name = "sessions" if chosen == "filters" else f"sessions_{chosen}"

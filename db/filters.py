@@ -15,6 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import UserDefinedType
 
 from db import prompt_filter
 from db.models import interceptions, tool_usages, user_prompts
@@ -121,8 +122,21 @@ class Parameters:
         return sa.bindparam(self.prefix + name, type_=kind)
 
 
+def client_of(table: _Table) -> sa.ColumnElement[Any]:
+    """Return what a row's client is called."""
+    # A literal, by which the planner knows the expression that is indexed.
+    return sa.func.coalesce(table.c.client, sa.literal_column(f"'{UNKNOWN_CLIENT}'"))
+
+
 _Table: TypeAlias = Any
 _Condition: TypeAlias = Callable[[_Table, Parameters], sa.ColumnElement[bool]]
+
+
+class _Inferred(UserDefinedType[str]):
+    """The type that PostgreSQL infers."""
+
+    cache_ok = True
+
 
 _TIMESTAMP = sa.DateTime(timezone=True)
 _BY_INDEX = frozenset({"prompt_by_grams", "prompt_by_trgm"})
@@ -176,12 +190,10 @@ _OF_INTERCEPTIONS: dict[str, _Condition] = {
     "providers": lambda t, p: t.c.provider == p.texts("providers"),
     "provider_names": lambda t, p: t.c.provider_name == p.texts("provider_names"),
     "models": lambda t, p: t.c.model == p.texts("models"),
-    "clients": lambda t, p: sa.func.coalesce(t.c.client, UNKNOWN_CLIENT) == p.texts("clients"),
+    "clients": lambda t, p: client_of(t) == p.texts("clients"),
     "session_ids": lambda t, p: t.c.session_id == p.texts("session_ids"),
-    # By text: another program's database may have the enum under another name.
-    "credential_kind": lambda t, p: (
-        sa.cast(t.c.credential_kind, sa.Text) == p.value("credential_kind", sa.Text)
-    ),
+    # Of the column's own type: another program's database may have the enum under another name.
+    "credential_kind": lambda t, p: t.c.credential_kind == p.value("credential_kind", _Inferred),
     "tools": _used_a_tool,
     "prompt_contains": _has_a_prompt_with,
     "prompt_by_grams": _of_found_prompt("grams"),

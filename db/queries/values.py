@@ -20,7 +20,7 @@ Kind = Literal["model", "client", "provider"]
 
 _COLUMNS = {
     "model": _i.c.model,
-    "client": sa.func.coalesce(_i.c.client, filters.UNKNOWN_CLIENT),
+    "client": filters.client_of(_i),
     "provider": _i.c.provider,
 }
 
@@ -58,19 +58,13 @@ def _of_interceptions(kind: Kind, scoped: bool) -> sa.Select[Any]:
 
 
 def _of_kinds(kind: Kind) -> sa.Select[Any]:
-    """Return the values of the rollup's kinds, each tried by one probe of the column's index.
+    """Return the values of the rollup's kinds, each kind tried by one probe of their index.
 
     A kind stays when its last interception goes, hence the probe. It is a scalar subquery with a
     limit, since PostgreSQL may turn an EXISTS into a join that reads all interceptions.
     """
-    values = sa.select(kinds.c[kind].label("value")).distinct().subquery()
-    value = values.c.value
-    has_one = _probe(_i.c[kind] == value)
-    if kind == "client":
-        unnamed = sa.and_(value == filters.UNKNOWN_CLIENT, _i.c.client.is_(None))
-        has_one = sa.func.coalesce(has_one, _probe(unnamed))
-    return sa.select(value).where(has_one)
-
-
-def _probe(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
-    return sa.select(sa.true()).where(condition, *filters.visible(_i)).limit(1).scalar_subquery()
+    own = (_i.c.model, _i.c.provider, _i.c.provider_name, filters.client_of(_i))
+    of_kind = (kinds.c.model, kinds.c.provider, kinds.c.provider_name, kinds.c.client)
+    same = [one == other for one, other in zip(own, of_kind, strict=True)]
+    probe = sa.select(sa.true()).where(*same, *filters.visible(_i)).limit(1).scalar_subquery()
+    return sa.select(kinds.c[kind].label("value")).where(probe).distinct()
