@@ -309,10 +309,15 @@ class Snapshot:
             raise self._failure
         if self._connection is None:
             try:
-                self._connection, self._rollup = await self._database.begin()
+                connection, self._rollup = await self._database.begin()
             except DatabaseError as error:
                 self._failure = error
                 raise
+            if self._failure is not None:
+                # The operation ended meanwhile, and nobody else would give it back.
+                self._database.end(connection, failed=False)
+                raise self._failure
+            self._connection = connection
         return self._connection
 
     async def _stop(self) -> None:

@@ -137,6 +137,19 @@ async def test_a_snapshot_that_has_ended_begins_nothing_anew(database_url: str) 
     await database.close()
 
 
+async def test_a_snapshot_that_ends_while_it_begins_keeps_nothing(database_url: str) -> None:
+    database = await _open(database_url, 1)
+    async with database.snapshot() as other:
+        await other.fetch(_PID)
+        async with database.snapshot() as snapshot:
+            beginning = asyncio.create_task(snapshot.begin())
+            await asyncio.sleep(0.05)
+    with pytest.raises(DatabaseError, match="the operation has ended"):
+        await beginning
+    assert await _pid(database)
+    await database.close()
+
+
 async def _pid_alone(database: Database) -> int:
     async with database.snapshot() as snapshot:
         ((pid,),) = await snapshot.fetch(_PID, alone=True)

@@ -154,14 +154,21 @@ def _earliest_start(time: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
     return sa.select(sa.func.min(first)).select_from(days).scalar_subquery()
 
 
-def days_since(time: sa.ColumnElement[Any]) -> sa.Subquery:
-    """Return the days (`day`) from that of `time` on which a session may have begun its last."""
-    column = sessions.c.last_started_on
-    oldest = sa.select(sa.func.min(column)).scalar_subquery()
-    newest = sa.select(sa.func.max(column)).scalar_subquery()
-    first = sa.func.greatest(sa.cast(sa.func.timezone("UTC", time), sa.Date), oldest)
-    number = sa.func.generate_series(0, newest - first).column_valued("number")
-    return sa.select((first + number).label("day")).subquery()
+def days_since(time: sa.ColumnElement[Any]) -> sa.CTE:
+    """Return the days (`day`) from that of `time` on which a session began its last, and NULL.
+
+    Each is found from the one before by one probe of the index, so that a time which is far off,
+    or infinite, costs no more than any other.
+    """
+    t, later = sessions.alias(), sessions.alias()
+    day = sa.cast(sa.func.timezone("UTC", time), sa.Date)
+    first = sa.select(sa.func.min(t.c.last_started_on).label("day"))
+    days = first.where(t.c.last_started_on >= day).cte(recursive=True, nesting=True)
+    following = sa.select(sa.func.min(later.c.last_started_on))
+    following = following.where(later.c.last_started_on > days.c.day)
+    return days.union_all(
+        sa.select(following.correlate(days).scalar_subquery()).where(days.c.day.is_not(None))
+    )
 
 
 def since(plan: Plan) -> sa.ColumnElement[Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from typing import Any
@@ -230,3 +231,23 @@ async def test_a_count_by_one_tool_is_one_short_statement_and_by_two_no_sum(
             assert await sessions.count(snapshot, None, filter_) == wanted
             assert len(ran) == len(tools)
             assert not any("aibridge_interceptions" in sql for sql in ran)
+
+
+@pytest.mark.parametrize("last", ["9999-12-30Z", "infinity"])
+async def test_a_session_far_in_the_future_is_no_burden(
+    db: Database, database_url: str, last: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO aibridge_interceptions"
+        " (id, initiator_id, provider, model, started_at, ended_at, client_session_id)"
+        f" SELECT gen_random_uuid(), id, 'p', 'm', '{last}', '{last}', 'far' FROM users LIMIT 1"
+    )
+    await connection.close()
+    for after in (datetime(2026, 1, 10, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        filter_ = Filter((InterceptionCriteria(started_after=after),))
+        async with db.snapshot() as snapshot, asyncio.timeout(1):
+            keys = [row.key for row in await plain.page(snapshot, None, filter_, Keyset(1000))]
+            rows = await sessions.page(snapshot, None, filter_, Keyset(1000), read=_SHARED)
+            assert [row.key for row in rows] == keys
+            assert await sessions.count(snapshot, None, filter_) == len(keys)

@@ -29,4 +29,6 @@ async def test_no_statement_is_recursive_lateral_or_unnests(
     assert any("aibridge_sessions" in sql for sql in ran) is not is_attached
     assert any("row_number() OVER" in sql for sql in ran)
     for sql in ran:
-        assert not re.search(r"\b(RECURSIVE|LATERAL|unnest)\b", sql, re.IGNORECASE), sql
+        # The rollup's days are walked, but where tables are spread there is no rollup.
+        found = set(re.findall(r"\b(RECURSIVE|LATERAL|unnest)\b", sql, re.IGNORECASE))
+        assert found <= ({"RECURSIVE"} if "aibridge_sessions" in sql else set()), sql
