@@ -296,8 +296,7 @@ class Snapshot:
         return rows
 
     async def _take(self) -> Connection:
-        if self._failure is not None:
-            raise self._failure
+        self._require()
         try:
             return await self._database.connections.acquire()
         except DatabaseError as error:
@@ -305,20 +304,25 @@ class Snapshot:
             raise
 
     async def _open(self) -> Connection:
-        if self._failure is not None:
-            raise self._failure
+        self._require()
         if self._connection is None:
             try:
                 connection, self._rollup = await self._database.begin()
             except DatabaseError as error:
                 self._failure = error
                 raise
-            if self._failure is not None:
+            try:
+                self._require()
+            except DatabaseError:
                 # The operation ended meanwhile, and nobody else would give it back.
                 self._database.end(connection, failed=False)
-                raise self._failure
+                raise
             self._connection = connection
         return self._connection
+
+    def _require(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     async def _stop(self) -> None:
         """Cancel the statements that nobody waits for any more: their operation has ended.
