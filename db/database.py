@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -360,14 +361,30 @@ def _is_storable(text: str) -> bool:
     return True
 
 
+# So many digits are an integer of 64 bits for certain.
+_DIGITS = 18
+
+
 async def _init_connection(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         format="text",
         encoder=lambda value: orjson.dumps(value).decode(),
-        decoder=orjson.loads,
+        decoder=_decoded,
     )
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # PostgreSQL holds numbers that no double does: infinite to us, and null to who is told.
+        return json.loads(text, parse_int=_number)
+
+
+def _number(digits: str) -> float:
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 async def _reset_connection(_: asyncpg.Connection) -> None:

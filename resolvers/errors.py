@@ -3,8 +3,6 @@
 ApiError
 ├── BadUserInputError        BAD_USER_INPUT         400
 ├── UnauthenticatedError     UNAUTHENTICATED        401
-├── ForbiddenError           FORBIDDEN              403
-├── NotFoundError            NOT_FOUND              404
 ├── OperationTimeoutError    OPERATION_TIMEOUT      504
 └── ServiceUnavailableError  SERVICE_UNAVAILABLE    503
 
@@ -45,20 +43,6 @@ class UnauthenticatedError(ApiError):
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
-
-
-class ForbiddenError(ApiError):
-    """The deployment does not allow this to anybody, or not to this caller."""
-
-    code = "FORBIDDEN"
-    status = 403
-
-
-class NotFoundError(ApiError):
-    """What was named does not exist, or the caller may not know that it does."""
-
-    code = "NOT_FOUND"
-    status = 404
 
 
 class OperationTimeoutError(ApiError):

@@ -15,7 +15,7 @@ from resolvers.context import Context
 
 
 class MatchingSession(NamedTuple):
-    """A session of a filtered list.
+    """A session of a filtered list; of a row that tells all of itself the row is all there is.
 
     Attributes:
         row: The whole session.

@@ -108,15 +108,17 @@ def _sums_by_key(
 def metadata_sums(metadata: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Add up the integers of metadata, key by key, keys ascending.
 
-    Nested objects are flattened with dots; an integer in quotes counts; all else is skipped.
+    Nested objects are flattened with dots; an integer in quotes counts; all else is skipped, also
+    what is beyond ±(2^53-1), as the rollup of sessions does.
 
     >>> metadata_sums([{"a": 1, "b": {"c": "2", "d": 0.5}}, {"a": 3, "e": "no"}])
     {'a': 4, 'b.c': 2}
     """
     sums: dict[str, int] = defaultdict(int)
     for each in metadata:
-        for name, value in _integers(each, ""):
-            sums[name] += value
+        if isinstance(each, dict):
+            for name, value in _integers(each, ""):
+                sums[name] += value
     return dict(sorted(sums.items()))
 
 

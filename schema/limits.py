@@ -28,17 +28,17 @@ _INTROSPECTION = frozenset({"__schema", "__type"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest counts that are let through; the names are those of the settings."""
+    """The largest counts that are let through; names and defaults are those of the settings."""
 
-    max_depth: int = 15
-    max_aliases: int = 100
-    max_root_fields: int = 30
-    max_directives: int = 50
-    max_tokens: int = 5_000
-    max_document_bytes: int = 256 * 1024
-    max_comparisons: int = 10_000
-    max_variable_values: int = 5_000
-    max_cost: int = 500_000
+    max_depth: int
+    max_aliases: int
+    max_root_fields: int
+    max_directives: int
+    max_tokens: int
+    max_document_bytes: int
+    max_comparisons: int
+    max_variable_values: int
+    max_cost: int
 
 
 class LimitError(Exception):

@@ -38,7 +38,9 @@ def parse_big_int(value: object) -> int:
 
 def serialize_datetime(value: datetime) -> str:
     """Return RFC 3339 in UTC, with microseconds where there are any."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    # The driver gives infinite times without a zone.
+    in_utc = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return in_utc.isoformat().replace("+00:00", "Z")
 
 
 def parse_datetime(value: object) -> datetime:

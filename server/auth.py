@@ -11,7 +11,7 @@ from resolvers.errors import UnauthenticatedError
 from resolvers.principal import Principal
 from server import logs, tokens
 from server.heads import cookies_of, headers_of
-from server.times import rfc3339
+from server.times import in_utc, rfc3339
 
 # The name of the cookie and of the query parameter; the header is this with dashes.
 TOKEN_NAME = "coder_session_token"  # noqa: S105
@@ -75,7 +75,7 @@ def _verified(token: tokens.Token, row: CredentialRow | None, now: datetime) -> 
         raise UnauthenticatedError(_SIGNED_OUT, _INVALID)
     if not token.matches(row.hashed_secret):
         raise UnauthenticatedError(_SIGNED_OUT, "API key secret is invalid.")
-    if row.expires_at < now:
+    if in_utc(row.expires_at) < now:
         expired = f'API key expired at "{rfc3339(row.expires_at)}".'
         raise UnauthenticatedError(_SIGNED_OUT, expired)
     if row.status == "suspended":

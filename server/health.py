@@ -10,8 +10,6 @@ from server.errors import ErrorResponse
 from server.readiness import Readiness
 from server.settings import Settings
 
-PATHS = frozenset({"/healthz", "/readyz"})
-
 
 def routes(_: Settings) -> list[BaseRoute]:
     """Return the routes of the probes; neither needs a token."""

@@ -13,6 +13,7 @@ from db.errors import DatabaseError
 from db.queries import credentials
 from db.queries.credentials import CredentialRow
 from server import logs
+from server.times import in_utc
 
 _TOUCH_AFTER = timedelta(minutes=1)
 # How many keys are remembered as noted lately; forgetting one costs a statement, nothing else.
@@ -81,7 +82,7 @@ class LastUsed:
         if self._database.is_attached:
             return
         now = time.monotonic()
-        if datetime.now(UTC) - row.last_used < _TOUCH_AFTER:
+        if datetime.now(UTC) - in_utc(row.last_used) < _TOUCH_AFTER:
             return
         if now - self._touched.get(row.key_id, float("-inf")) < _TOUCH_AFTER.total_seconds():
             return

@@ -21,7 +21,12 @@ from db.url import for_asyncpg, without_password
 from server.setting_types import LimitsStorage, Networks, UpstreamUrl
 
 # Read by the tests alone.
-_FOR_TESTS = {"AIBRIDGE_TEST_DATABASE_URL", "AIBRIDGE_TEST_DATABASE_SHAPE", "AIBRIDGE_SHARED"}
+_FOR_TESTS = {
+    "AIBRIDGE_TEST_DATABASE_URL",
+    "AIBRIDGE_TEST_DATABASE_SHAPE",
+    "AIBRIDGE_TEST_OPERATIONS",
+    "AIBRIDGE_SHARED",
+}
 
 
 class SettingsError(Exception):

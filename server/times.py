@@ -5,19 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
+def in_utc(value: datetime) -> datetime:
+    """Return the time in UTC; one that is infinite, which the driver gives without a zone, too."""
+    if value.tzinfo is UTC:
+        return value
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
 def rfc3339(value: datetime) -> str:
     """Return the time with `Z`, to the microsecond, without trailing zeros of the fraction.
 
     >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
     '2026-01-02T03:04:05.12Z'
     """
-    # The database gives times in UTC, so that the conversion is mostly none.
-    text = (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()[:-6]
+    text = in_utc(value).isoformat()[:-6]
     return (text.rstrip("0") if value.microsecond else text) + "Z"
 
 
 def moment(value: datetime) -> datetime | str:
-    """Return the same for `orjson` (with OPT_UTC_Z) to write, which is far quicker where it may.
+    """Return the same for `orjson` to write (in UTC, with OPT_UTC_Z), which is far quicker.
 
     >>> moment(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
     '2026-01-02T03:04:05.12Z'

@@ -107,7 +107,8 @@ class Member(NamedTuple):
         name: Its name.
         source: What it holds.
         is_alias: Whether a client chose the name.
-        is_optional: Whether it is left out where it would be null; the first one can't be.
+        is_optional: Whether it is left out where it would be null. Not for the first one, nor for
+            what may not be told in JSON.
     """
 
     name: str

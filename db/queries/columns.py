@@ -79,6 +79,8 @@ _OPTIONAL: Mapping[type, Mapping[str, str]] = {
 _NEEDLESS: Mapping[type, Unread] = {SessionRow: frozenset({"started_at", "client"})}
 
 EMPTY_OBJECT = sa.literal_column("'{}'::jsonb", JSONB)
+# What Go writes for a map that is not there.
+_NULL = sa.literal_column("'null'::jsonb", JSONB)
 
 
 @lru_cache(VARIANTS)
@@ -115,8 +117,8 @@ def of(
 ) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a row type, taken from a table, but what it may carry.
 
-    Metadata that is NULL comes as an empty object, and an enum as text (its name differs between
-    databases).
+    Metadata that is NULL, or JSON's null, comes as an empty object, and an enum as text (its name
+    differs between databases).
 
     Args:
         row: The named tuple whose fields are wanted.
@@ -138,7 +140,8 @@ def _column(
         return others[name].label(name)
     column: sa.ColumnElement[Any] = table.c[name]
     if name == "metadata":
-        return sa.func.coalesce(column, EMPTY_OBJECT, type_=JSONB).label(name)
+        present = sa.func.nullif(column, _NULL)
+        return sa.func.coalesce(present, EMPTY_OBJECT, type_=JSONB).label(name)
     if name == "credential_kind":
         return sa.cast(column, sa.Text).label(name)
     return column.label(name)

@@ -73,7 +73,7 @@ class Reading:
         return self if self.otherwise is None else Reading(self.unread, self.otherwise)
 
 
-# All that is told of a row itself.
+# Every column, and nothing as JSON.
 ALL = Reading()
 
 

@@ -93,10 +93,9 @@ def _in_our_era(value: Any) -> list[sa.ColumnElement[bool]]:
 
 
 def document(value: Any) -> Written:
-    """Write JSON; its `null` is none that we may tell."""
-    return plain(value)._replace(
-        demands=[value.is_distinct_from(sa.literal_column("'null'::jsonb"))]
-    )
+    """Write JSON; NULL, and its own null, as an empty object."""
+    present = sa.func.nullif(sa.cast(value, sa.Text), sql("null"))
+    return Written([sa.func.coalesce(present, sql("{}"))])
 
 
 def global_id(key: Any, *, is_short: bool) -> Written:
@@ -137,11 +136,10 @@ def column(model: sa.Column[Any], value: Any) -> Written:
         value: Where its value is found.
     """
     written = _WRITERS[type(model.type)](value)
-    if not model.nullable:
+    if not model.nullable or isinstance(model.type, JSONB):
         return written
     (present,) = written.pieces
-    missing = sql("{}" if isinstance(model.type, JSONB) else "null")
-    return written._replace(pieces=[sa.func.coalesce(present, missing)])
+    return written._replace(pieces=[sa.func.coalesce(present, sql("null"))])
 
 
 def joined(pieces: Sequence[Any]) -> sa.ColumnElement[Any]:

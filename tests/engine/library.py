@@ -162,7 +162,8 @@ class Library:
 
     def author(self, key: int) -> Any:
         def f(name: str, value: Any) -> Any:
-            return self.fault(f"Author.{name}.{key}", value)
+            # A fault may have made the key a truth value, which is the same key.
+            return self.fault(f"Author.{name}.{int(key)}", value)
 
         born = None if key == 1 else datetime(1900 + key, 1, 2, 3, 4, 5, 1000 * key, UTC)
         row = Author(
@@ -181,7 +182,7 @@ class Library:
 
     def book(self, key: int) -> Any:
         def f(name: str, value: Any) -> Any:
-            return self.fault(f"Book.{name}.{key}", value)
+            return self.fault(f"Book.{name}.{int(key)}", value)
 
         row = Book(
             key=key,

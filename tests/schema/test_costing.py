@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from schema.build import graphql_core, schema
 from schema.cost import field_costs
 from schema.costing import Coster
-from schema.limits import COUNT_MAX, Limits
+from schema.limits import COUNT_MAX
+from tests.schema.limits import default_limits
 
 SCHEMA = graphql_core(schema)
 COSTS = field_costs(SCHEMA)
@@ -108,14 +109,14 @@ def test_the_page_that_is_promised_is_let_through_and_a_larger_one_is_not() -> N
         } } } } } } } } }
     }
     """
-    ceiling = Limits().max_cost
+    ceiling = default_limits().max_cost
     assert cost(text, sessions=100) <= ceiling
     assert cost(text, sessions=1000) > ceiling
 
 
 def test_the_usual_introspection_is_let_through() -> None:
     introspection = cost(get_introspection_query(input_value_deprecation=True))
-    assert introspection <= Limits().max_cost
+    assert introspection <= default_limits().max_cost
 
 
 def test_fragments_that_multiply_end_at_the_highest_count() -> None:

@@ -17,13 +17,13 @@ from schema.limits import (
     COUNT_MAX,
     Extent,
     LimitError,
-    Limits,
     check_extent,
     check_text,
     check_variables,
     extents,
 )
 from schema.validation import InvalidDocumentError, check_valid
+from tests.schema.limits import default_limits
 
 # A busy machine is no reason to fail.
 patient = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -126,7 +126,9 @@ def test_a_refusal_comes_exactly_above_the_limit(
 ) -> None:
     depth, aliases, fields, everywhere, directives, introspects = naive(*document)
     extent = Extent(depth, aliases, fields, everywhere, directives, introspects)
-    limits = Limits(maximum, maximum, maximum, maximum)
+    limits = default_limits(
+        max_depth=maximum, max_aliases=maximum, max_root_fields=maximum, max_directives=maximum
+    )
     if max(depth, aliases, fields, directives) > maximum:
         with pytest.raises(LimitError, match=rf"at most {maximum} .*AIBRIDGE_MAX_"):
             check_extent(extent, limits)
@@ -180,7 +182,7 @@ def test_twice_the_document_takes_about_twice_the_time() -> None:
 
 
 def test_a_long_document_is_refused_by_its_bytes() -> None:
-    limits = Limits(max_document_bytes=10)
+    limits = default_limits(max_document_bytes=10)
     check_text("é" * 5, limits)
     with pytest.raises(LimitError, match=r"12 bytes; at most 10 .*AIBRIDGE_MAX_DOCUMENT_BYTES"):
         check_text("é" * 6, limits)
@@ -204,7 +206,7 @@ json_values = st.recursive(
 def test_variables_are_refused_exactly_above_the_limit(
     variables: dict[str, object], maximum: int
 ) -> None:
-    limits = Limits(max_variable_values=maximum)
+    limits = default_limits(max_variable_values=maximum)
     if values_in(variables) > maximum:
         with pytest.raises(LimitError, match=r"over \d+; .*AIBRIDGE_MAX_VARIABLE_VALUES"):
             check_variables(variables, limits)

@@ -12,12 +12,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 import pytest
-from graphql import parse
+from graphql import is_object_type, parse
 
 from db.database import Database, Snapshot
-from db.queries import carried
+from db.queries import carried, own
 from db.rows import InterceptionRow, SessionRow
 from engine import TOLD, Request
+from engine.spec import Read, spec_of
+from resolvers.carrying import GLOBAL_ID, TYPE_NAMES
+from schema.build import graphql_core, schema
 from schema.compiled import engine
 from tests import coder
 from tests.factories import Factory
@@ -81,6 +84,17 @@ _WAYS = {
     "{ userPrompts { nodes { interception { session { $session } } } } }": 3,
     "{ sessions { nodes { interceptions(last: 2) { nodes { $interception } } } } }": 2,
 }
+
+
+@pytest.mark.parametrize("row", own.OF)
+def test_each_field_that_a_row_has_can_be_told(row: type) -> None:
+    type_ = graphql_core(schema).type_map[TYPE_NAMES[row]]
+    assert is_object_type(type_)
+    specs = {name: spec_of(field) for name, field in type_.fields.items()}
+    reads = {name: spec.name for name, spec in specs.items() if isinstance(spec, Read)}
+    known = {GLOBAL_ID, *own.OF[row], *own.OBJECTS[row]}
+    # Or a list that asks for the field would be read as rows, and take longer.
+    assert {name: read for name, read in reads.items() if read not in known} == {}
 
 
 @pytest.mark.parametrize(("query", "statements"), _WAYS.items())

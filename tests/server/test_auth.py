@@ -124,6 +124,23 @@ async def test_an_expired_token_is_refused_with_its_time(
     _assert_refused(response, SIGNED_OUT, f'API key expired at "{rfc3339(expires_at)}".')
 
 
+@pytest.mark.parametrize(
+    ("expires_at", "status"), [("infinity", 200), ("-infinity", 401)], ids=["never", "always"]
+)
+async def test_a_token_may_expire_never(
+    client: httpx.AsyncClient, shared_database_url: str, expires_at: str, status: int
+) -> None:
+    caller = await make_caller(shared_database_url)
+    connection = await asyncpg.connect(shared_database_url)
+    await connection.execute(
+        f"UPDATE api_keys SET expires_at = '{expires_at}', last_used = 'infinity'"
+        " WHERE user_id = $1",
+        caller.user_id,
+    )
+    await connection.close()
+    assert (await client.get("/whoami", headers=caller.headers)).status_code == status
+
+
 @every_door
 async def test_a_suspended_user_is_refused(
     client: httpx.AsyncClient, shared_database_url: str, door: Callable[[str], dict[str, Any]]

@@ -14,12 +14,19 @@ import httpx
 import strawberry
 from strawberry.types import Info
 
-from resolvers.errors import NotFoundError
+from resolvers.errors import ApiError
 from server.app import Application
 from server.graphql.endpoint import GraphQLEndpoint
 from tests.server.running import client_of, running_app
 
 TOKEN = "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb"
+
+
+class NotFoundError(ApiError):
+    """An error of a field, with a code and a status of its own."""
+
+    code = "NOT_FOUND"
+    status = 404
 
 
 @strawberry.type

@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from schema.build import graphql_core, schema
-from schema.limits import Limits
 from server.graphql.documents import Asking, Documents
 from server.graphql.errors import RequestError
+from tests.schema.limits import default_limits
 from tests.schema.test_limits import COSTLY, HOSTILE
 from tests.server.graphql.serving import serving
 
@@ -110,7 +110,7 @@ def _frozen() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 async def test_the_loop_goes_on_while_a_document_is_judged(name: str) -> None:
-    documents = Documents(graphql_core(schema), Limits())
+    documents = Documents(graphql_core(schema), default_limits())
     turns = _Turns()
     await asyncio.sleep(0)
     with suppress(RequestError):

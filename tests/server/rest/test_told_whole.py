@@ -68,14 +68,18 @@ async def test_times_are_told_in_any_date_style(
     assert "last_prompt" not in session
 
 
-@pytest.mark.parametrize("change", ["ended_at = 'infinity'", "metadata = 'null'"])
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [("started_at", "0001-01-01T00:00:00Z"), ("ended_at", "9999-12-31T23:59:59.999999Z")],
+)
 async def test_what_json_can_not_tell_comes_as_a_row(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, change: str
+    database_url: str, monkeypatch: pytest.MonkeyPatch, column: str, told: str
 ) -> None:
     connection = await asyncpg.connect(database_url)
     make = Factory(connection)
     interception = await make.interception(await make.user(), "s1")
-    update = f"UPDATE aibridge_interceptions SET {change} WHERE id = $1"
+    infinite = "-infinity" if column == "started_at" else "infinity"
+    update = f"UPDATE aibridge_interceptions SET {column} = '{infinite}' WHERE id = $1"
     await connection.execute(update, interception)
     await connection.close()
     session, of_rows = sessions._session, 0
@@ -86,7 +90,7 @@ async def test_what_json_can_not_tell_comes_as_a_row(
         return session(*row)
 
     monkeypatch.setattr(sessions, "_session", counted)
-    assert (await the_session(database_url))["id"] == "s1"
+    assert (await the_session(database_url))[column] == told
     assert of_rows == 1
 
 
