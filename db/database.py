@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -11,9 +10,8 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
 import asyncpg
-import orjson
 
-from db import attached, rollup
+from db import attached, codecs, rollup
 from db.attached import Attached
 from db.connections import FAULTS, RELEASE_SECONDS, Connection, Connections, translated
 from db.errors import DatabaseError, InvalidTextError
@@ -64,8 +62,8 @@ class Database:
             timeout=acquire_timeout,
             command_timeout=statement_timeout + 5.0,
             statement_cache_size=statement_cache_size,
-            init=_init_connection,
-            reset=_reset_connection,
+            init=codecs.prepare,
+            reset=codecs.reset,
             server_settings={
                 "application_name": "aibridge",
                 "statement_timeout": str(int(statement_timeout * 1000)),
@@ -359,33 +357,3 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-# So many digits are an integer of 64 bits for certain.
-_DIGITS = 18
-
-
-async def _init_connection(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        format="text",
-        encoder=lambda value: orjson.dumps(value).decode(),
-        decoder=_decoded,
-    )
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # PostgreSQL holds numbers that no double does: infinite to us, and null to who is told.
-        return json.loads(text, parse_int=_number)
-
-
-def _number(digits: str) -> float:
-    return int(digits) if len(digits) <= _DIGITS else float(digits)
-
-
-async def _reset_connection(_: asyncpg.Connection) -> None:
-    """Save a round trip: the pool has rolled back, and nobody of ours changes a session's state."""

@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from db.queries import carried, columns
-from db.queries.carried import Carrying, Constant, GlobalId, Member, Part, Source, Value
 from db.queries.columns import Unread
+from db.queries.parts import (
+    TOLD,
+    Carrying,
+    Constant,
+    GlobalId,
+    Member,
+    Part,
+    Source,
+    Value,
+)
 from db.queries.reading import Reading
 from db.rows import (
     AgenticActionRow,
@@ -131,7 +140,7 @@ class Readings:
         if tells is not None:
             members = _members(row, tells)
             if carried.can_tell(row, members):
-                told = Carrying((Part(carried.TOLD, members),))
+                told = Carrying((Part(TOLD, members),))
                 return Reading(unread, told, carrying, self._alone)
         return Reading(unread, carrying)
 

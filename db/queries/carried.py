@@ -7,16 +7,16 @@ a copy: no row is decoded, made, read and encoded again (ADR 0031).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from db.models import model_thoughts, token_usages, tool_usages, user_prompts, users
 from db.queries import own, writing
+from db.queries.parts import TOLD, Carrying, Constant, GlobalId, Member, Part, Source, Value, below
 from db.queries.writing import Written, joined, sql
 from db.rows import (
     AgenticActionRow,
@@ -29,119 +29,6 @@ from db.rows import (
     UserPromptRow,
     UserRow,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The value of an attribute.
-
-    Attributes:
-        attribute: The attribute.
-        is_trimmed: Whether it is a time that is told without zeros at the end of its fraction.
-    """
-
-    attribute: str
-    is_trimmed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalId:
-    """The base64 of a prefix and the row's key, as it stands in URLs, without padding."""
-
-    prefix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """The same text in every object."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What an attribute holds: an object, or a list of them.
-
-    Attributes:
-        attribute: The attribute.
-        members: Name and value of each member of its objects, in their order; none where it is no
-            object.
-    """
-
-    attribute: str
-    members: tuple[Member, ...] = ()
-
-    def nameless(self) -> Part:
-        """Return it without the names that clients choose."""
-        return Part(
-            self.attribute,
-            tuple(
-                member._replace(
-                    name="" if member.is_alias else member.name,
-                    source=member.source.nameless()
-                    if isinstance(member.source, Part)
-                    else member.source,
-                )
-                for member in self.members
-            ),
-        )
-
-    def texts(self, path: str) -> Iterator[tuple[str, str]]:
-        """Yield what stands in front of its values, where clients chose it, by parameter."""
-        for number, member in enumerate(self.members):
-            name = _below(path, number)
-            if member.is_alias:
-                yield name, _text(number, member)
-            if isinstance(member.source, Part):
-                yield from member.source.texts(name)
-
-
-# What a member of an object holds.
-Source: TypeAlias = Value | GlobalId | Constant | Part
-
-
-class Member(NamedTuple):
-    """A member of an object.
-
-    Attributes:
-        name: Its name.
-        source: What it holds.
-        is_alias: Whether a client chose the name.
-        is_optional: Whether it is left out where it would be null. Not for the first one, nor for
-            what may not be told in JSON.
-    """
-
-    name: str
-    source: Source
-    is_alias: bool = False
-    is_optional: bool = False
-
-
-# The attribute in which rows tell all that is asked of them.
-TOLD = "told"
-
-
-@dataclass(frozen=True, slots=True)
-class Carrying:
-    """All that rows carry."""
-
-    parts: tuple[Part, ...] = ()
-
-    def shape(self) -> Carrying:
-        """Return what a statement for it is built by: it without the names that clients choose."""
-        return Carrying(tuple(part.nameless() for part in self.parts))
-
-    def parameters(self) -> dict[str, str]:
-        """Return the values for the statement's parameters: names that clients choose.
-
-        So they make no new statement. All other names stand in its text.
-        """
-        return {
-            name: text for part in self.parts for name, text in part.texts(_path(part.attribute))
-        }
-
-
-NOTHING = Carrying()
 
 
 class _Relation(NamedTuple):
@@ -234,11 +121,11 @@ def of(row: type, table: Any, carrying: Carrying) -> list[sa.ColumnElement[Any]]
 
 
 def _carried(row: type, table: Any, part: Part) -> sa.ColumnElement[Any]:
-    path = _path(part.attribute)
+    path = part.path
     if part.attribute != TOLD:
         return _related(_RELATIONS[row][part.attribute], table, part.members, path)
     values = [
-        _own(row, table, member.source, _below(path, number))
+        _own(row, table, member.source, below(path, number))
         for number, member in enumerate(part.members)
     ]
     return _where(_object(part.members, values, path), _demands(values))
@@ -313,8 +200,8 @@ def _runs(
     """Return the texts that make an object, in runs: one that may be NULL is a run of its own."""
     runs: list[list[sa.ColumnElement[Any]]] = [[]]
     for number, (member, value) in enumerate(zip(members, values, strict=True)):
-        name = _below(path, number)
-        text = sa.bindparam(name, type_=sa.Text) if member.is_alias else sql(_text(number, member))
+        name = below(path, number)
+        text = sa.bindparam(name, type_=sa.Text) if member.is_alias else sql(member.text(number))
         if member.is_optional:
             # To `concat` NULL is the empty text, the name in front of it included.
             present = sa.func.nullif(joined(value.pieces), sql("null"))
@@ -337,17 +224,3 @@ def _where(
     written: sa.ColumnElement[Any], demands: Sequence[sa.ColumnElement[bool]]
 ) -> sa.ColumnElement[Any]:
     return sa.case((sa.and_(*demands), written)) if demands else written
-
-
-def _text(number: int, member: Member) -> str:
-    """Return what stands in front of a value; all of it, where the value is always the same."""
-    constant = f'"{member.source.text}"' if isinstance(member.source, Constant) else ""
-    return f'{"," if number else "{"}"{member.name}":{constant}'
-
-
-def _path(attribute: str) -> str:
-    return f"carried_{attribute}"
-
-
-def _below(path: str, number: int) -> str:
-    return f"{path}_{number}"

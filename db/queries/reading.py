@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from db.database import Snapshot
 from db.queries import carried, columns
-from db.queries.carried import NOTHING, TOLD, Carrying
 from db.queries.columns import ALL_READ, Unread
+from db.queries.parts import NOTHING, TOLD, Carrying
 from db.statement import Statement
 
 

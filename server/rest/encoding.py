@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from starlette.responses import Response
 
-from db.queries.carried import Member, Part, Value
+from db.queries.parts import Member, Part, Value
 from db.rows import (
     InterceptionRow,
     TokenUsageRow,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db.keyset import Keyset, SortKey
-from db.queries.carried import Carrying
+from db.queries.parts import Carrying
 from db.queries.reading import Reading
 from db.rows import InterceptionRow
 from resolvers import interceptions, search, usages

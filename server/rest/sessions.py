@@ -12,7 +12,7 @@ from db.errors import InvalidTextError
 from db.filters import Filter
 from db.keyset import Keyset, SortKey
 from db.queries import columns
-from db.queries.carried import TOLD, Carrying, Member, Part, Value
+from db.queries.parts import TOLD, Carrying, Member, Part, Value
 from db.queries.reading import Reading
 from db.rows import SessionRow
 from resolvers import matching_sessions, search, sessions

@@ -15,7 +15,7 @@ import pytest
 from graphql import is_object_type, parse
 
 from db.database import Database, Snapshot
-from db.queries import carried, own
+from db.queries import own, parts
 from db.rows import InterceptionRow, SessionRow
 from engine import TOLD, Request
 from engine.spec import Read, spec_of
@@ -215,4 +215,4 @@ async def test_things_of_several_types_are_told_of_one_moment(
 
 @pytest.mark.parametrize("row", [SessionRow, InterceptionRow])
 def test_what_a_row_tells_of_itself_is_its_last_field(row: Any) -> None:
-    assert row._fields[-1] == carried.TOLD == TOLD
+    assert row._fields[-1] == parts.TOLD == TOLD

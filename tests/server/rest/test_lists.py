@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.rest import told as contract
-from tests.server.rest.told import Test, everything
+from tests.server.rest import contract
+from tests.server.rest.contract import Test, everything
 from tests.server.rest.world import START, World
 
 FILTERS: dict[str, Test] = {

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.server.rest import told as contract
+from tests.server.rest import contract
 from tests.server.rest.world import Interception, World
 
 

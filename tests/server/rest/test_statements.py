@@ -13,8 +13,7 @@ from db.statement import Statement
 from tests import coder
 from tests.conftest import clone
 from tests.server.callers import make_caller
-from tests.server.rest import told as contract
-from tests.server.rest import world
+from tests.server.rest import contract, world
 from tests.server.running import client_of, running_app
 
 # Statements at most, beside the sign-in's. One for each kind of thing that the answer tells of:

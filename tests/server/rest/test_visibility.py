@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.server.callers import make_caller, make_token
-from tests.server.rest import told as contract
+from tests.server.rest import contract
 from tests.server.rest.world import World
 from tests.server.running import client_of, running_app
 
