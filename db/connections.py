@@ -20,6 +20,7 @@ import asyncpg
 from db.errors import (
     DatabaseBusyError,
     DatabaseError,
+    DatabaseRefusesError,
     DatabaseUnavailableError,
     StatementTimeoutError,
 )
@@ -43,6 +44,8 @@ _UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
+    # It takes no connections.
+    asyncpg.ObjectNotInPrerequisiteStateError,
     # On a standby: what the primary changed stands in the way of a snapshot.
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -274,8 +277,12 @@ def _pop(kept: _Kept) -> Connection:
 
 def translated(error: Exception) -> DatabaseError:
     """Return the error of asyncpg as one of ours."""
+    # PostgreSQL's details and hints follow on lines of their own.
+    told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     if isinstance(error, asyncpg.QueryCanceledError):
         return StatementTimeoutError(str(error))
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return DatabaseRefusesError(told)
     if isinstance(error, _UNAVAILABLE):
-        return DatabaseUnavailableError(f"{type(error).__name__}: {error}")
-    return DatabaseError(f"{type(error).__name__}: {error}")
+        return DatabaseUnavailableError(told)
+    return DatabaseError(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
@@ -17,6 +17,10 @@ from db.connections import FAULTS, RELEASE_SECONDS, Connection, Connections, tra
 from db.errors import DatabaseError, InvalidTextError
 from db.statement import Statement
 from db.url import for_asyncpg
+
+# How long the rollup is believed to be kept, until its triggers are looked at again: anybody may
+# switch them off meanwhile, and its figures would be wrong in silence.
+_BELIEVED_SECONDS = 5.0
 
 # A row by position or by column name; asyncpg ships no types.
 Record: TypeAlias = Any
@@ -30,7 +34,8 @@ class Database:
         self.is_attached = is_attached
         # How an attached database has to be read, once it was looked at.
         self.attached: Attached | None = None
-        self._has_rollup = False
+        # Until when the database is believed to keep its rollup; an attached one has none.
+        self._keeps_rollup_until = 0.0
 
     @classmethod
     async def open(
@@ -144,13 +149,14 @@ class Database:
             return []
         async with self.connection() as connection:
             faults = await rollup.trigger_faults(connection)
-        self._has_rollup = self._has_rollup and not faults
+        if faults:
+            self._keeps_rollup_until = 0.0
         return faults
 
     @property
     def is_known_to_keep_rollup(self) -> bool:
-        """Whether the database was found to keep its rollup of sessions."""
-        return self._has_rollup
+        """Whether the database was found to keep its rollup of sessions, a moment ago."""
+        return monotonic() < self._keeps_rollup_until
 
     async def begin(self) -> tuple[Connection, bool]:
         """Return a connection in a new snapshot, and whether the rollup is kept.
@@ -159,17 +165,19 @@ class Database:
             DatabaseError: As `Snapshot.fetch`.
         """
         connection = await self.connections.begin()
-        # Once found it stays; until then each operation looks, for a migration may come.
-        if not self._has_rollup and not self.is_attached:
+        is_kept = self.is_known_to_keep_rollup
+        if not is_kept and not self.is_attached:
             try:
-                self._has_rollup = await connection.fetchval(rollup.IS_KEPT)
+                is_kept = await connection.fetchval(rollup.IS_KEPT)
             except FAULTS as error:
                 self.end(connection, failed=True)
                 raise translated(error) from error
             except BaseException:
                 self.end(connection, failed=True)
                 raise
-        return connection, self._has_rollup
+            if is_kept:
+                self._keeps_rollup_until = monotonic() + _BELIEVED_SECONDS
+        return connection, is_kept
 
     def end(self, connection: Connection, *, failed: bool) -> None:
         """Take back what `begin` returned; `failed` where a statement failed or was abandoned."""

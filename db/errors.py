@@ -4,6 +4,7 @@ DatabaseError
 ├── DatabaseUnavailableError   away, starting, stopping, out of connections, or a standby that has
 │   │                          to catch up
 │   └── DatabaseBusyError      it may be well, but all connections of our pool are in use
+├── DatabaseRefusesError       our role may not do what it has to
 ├── StatementTimeoutError      a statement ran into statement_timeout or was cancelled
 └── InvalidTextError           a text that PostgreSQL can't hold (NUL, lone surrogates)
 """
@@ -21,6 +22,10 @@ class DatabaseUnavailableError(DatabaseError):
 
 class DatabaseBusyError(DatabaseUnavailableError):
     """All connections of the pool were in use for longer than a request waits for one."""
+
+
+class DatabaseRefusesError(DatabaseError):
+    """Our role may not read what it has to, or not write."""
 
 
 class StatementTimeoutError(DatabaseError):

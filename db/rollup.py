@@ -7,7 +7,7 @@ for the day on which somebody doubts it: the comparison shares no SQL with the t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,14 @@ import asyncpg
 import orjson
 
 from db import session_counts
-from db.errors import DatabaseError
+from db.connections import translated
 from db.url import for_asyncpg
 
 # Sessions computed anew in one transaction: their rows stay locked for some 50 ms.
 _BATCH = 500
+
+# How often a batch is begun anew, where writers and it waited for each other.
+_ATTEMPTS = 10
 
 # Differences told one by one; all are counted.
 _SHOWN = 100
@@ -46,6 +49,8 @@ _WANTED = ", ".join(
     for table, triggers in _FIRES.items()
     for what, fires in triggers.items()
 )
+
+_ENABLE = {"O": "", "R": "REPLICA ", "A": "ALWAYS "}
 
 # Whether the table is there, with all triggers that keep it: without one of them its figures would
 # be wrong in silence, so readers go by the plain tables then.
@@ -257,7 +262,10 @@ async def trigger_faults(connection: asyncpg.Connection) -> list[str]:
             if name not in found:
                 faults.append(f"trigger {name} is missing")
             elif found[name] != fires:
-                faults.append(f"trigger {name} does not fire as it should")
+                faults.append(
+                    f"trigger {name} does not fire as it should: ALTER TABLE {table} "
+                    f"ENABLE {_ENABLE[fires]}TRIGGER aibridge_sessions_{what}"
+                )
     return faults
 
 
@@ -274,12 +282,23 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
             last: tuple[str, UUID] = ("", UUID(int=0))
             while keys := await connection.fetch(statement, *last, _BATCH):
                 last = tuple(keys[-1])
-                await connection.execute(_RECOMPUTE, [k[0] for k in keys], [k[1] for k in keys])
+                await _recompute(connection, [k[0] for k in keys], [k[1] for k in keys])
                 done += len(keys)
                 progress(done)
         if await session_counts.faults(connection):
             await session_counts.recount(connection)
     return done
+
+
+async def _recompute(
+    connection: asyncpg.Connection, session_ids: list[str], initiator_ids: list[UUID]
+) -> None:
+    for _ in range(_ATTEMPTS - 1):
+        # Somebody who writes to several of these sessions may have been the first.
+        with suppress(asyncpg.DeadlockDetectedError):
+            await connection.execute(_RECOMPUTE, session_ids, initiator_ids)
+            return
+    await connection.execute(_RECOMPUTE, session_ids, initiator_ids)
 
 
 @asynccontextmanager
@@ -292,4 +311,4 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         finally:
             await connection.close()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise DatabaseError(f"{type(error).__name__}: {error}") from error
+        raise translated(error) from error

@@ -13,6 +13,8 @@ def _parse(url: str) -> URL:
         raise ValueError("is not a URL of the form postgresql://user@host:5432/database") from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError("must begin with postgresql://")
+    if not parsed.database:
+        raise ValueError("names no database: postgresql://user@host:5432/database")
     return parsed
 
 

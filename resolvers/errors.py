@@ -71,6 +71,11 @@ def from_database(error: db_errors.DatabaseError) -> ApiError | None:
             return ServiceUnavailableError(
                 "The database can't be reached at the moment. Please try again later."
             )
+        case db_errors.DatabaseRefusesError():
+            return ServiceUnavailableError(
+                "The database refuses what this server has to do; `/readyz` says more. Please try "
+                "again later."
+            )
         case db_errors.StatementTimeoutError():
             return OperationTimeoutError(
                 "The operation took longer than it may. Ask for less at once, or narrow the filter."

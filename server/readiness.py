@@ -90,6 +90,12 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         # A replica has it when it comes by.
         found = await look(database)
     require_head(found)
+    async with database.snapshot() as snapshot:
+        forbidden = await revision.unreadable(snapshot)
+    if forbidden:
+        raise UnfitDatabaseError(
+            f"The role may not read {', '.join(forbidden)}: grant it SELECT on the tables."
+        )
 
 
 async def _attach(database: Database) -> None:

@@ -29,6 +29,9 @@ _FOR_TESTS = {
 }
 
 
+_DAY_SECONDS = 86_400
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message is one sentence that names it."""
 
@@ -75,7 +78,10 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(10, ge=1, le=1000, description="Database connections of one process.")
     pool_timeout: float = Field(
-        5.0, gt=0, description="Seconds that a request waits for a database connection."
+        5.0,
+        gt=0,
+        le=_DAY_SECONDS,
+        description="Seconds that a request waits for a database connection.",
     )
     statement_cache_size: int = Field(
         256,
@@ -96,7 +102,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=256, description="Processes that serve.")
     shutdown_grace: int = Field(
-        10, ge=0, description="Seconds that running requests may take to finish at a stop."
+        10,
+        ge=0,
+        le=_DAY_SECONDS,
+        description="Seconds that running requests may take to finish at a stop.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least important level that is logged."
@@ -106,7 +115,7 @@ class Settings(BaseSettings):
     )
 
     # Access
-    enabled: bool = Field(True, description="Off: every route of the product answers 403.")
+    enabled: bool = Field(True, description="Off: REST, the passthrough and `/graphql` answer 403.")
     member_access: Literal["none", "own"] = Field(
         "none",
         description="What a user without the role owner or auditor may read: nothing, or own rows.",
@@ -121,7 +130,10 @@ class Settings(BaseSettings):
         1000, ge=1, le=10_000, description="The largest `first` or `last` of a connection."
     )
     operation_timeout: float = Field(
-        30.0, gt=0, description="Seconds that one GraphQL operation or REST request may take."
+        30.0,
+        gt=0,
+        le=_DAY_SECONDS,
+        description="Seconds that one GraphQL operation or REST request may take.",
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="The largest body of a GraphQL request."
@@ -167,6 +179,7 @@ class Settings(BaseSettings):
     upstream_timeout: float = Field(
         600.0,
         gt=0,
+        le=_DAY_SECONDS,
         description="Seconds that the upstream may take until its response begins.",
     )
     allow_byok: bool = Field(

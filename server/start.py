@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pydantic import SecretStr
 
 from db.database import Database
-from db.errors import DatabaseUnavailableError
+from db.errors import DatabaseError, DatabaseUnavailableError
 from server import logs, readiness
 from server.settings import Settings
 
@@ -90,5 +90,7 @@ async def prepare_database(settings: Settings) -> None:
         raise StartError(str(error)) from error
     except DatabaseUnavailableError as error:
         logs.logger.warning("the database can't be reached yet", error=str(error))
+    except DatabaseError as error:
+        raise StartError(f"The database can't be used: {error}.") from error
     finally:
         await database.close()

@@ -99,6 +99,10 @@ async def run(
             ]
             await _Import(connections, files, options, result).run()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # What a connection says that was interrupted.
+            raise asyncio.CancelledError from error
         raise translated(error) from error
     return result
 
@@ -159,9 +163,7 @@ class _Import:
         counts, faults = await task
         self._open.popleft()
         self._idle.append(writer)
-        self._result.counts.add(counts)
-        self._result.records += chunk.count
-        self._result.bytes += chunk.size
+        self._count(chunk, counts)
         for place, reason in chunk.faults + faults:
             self._fault(Fault(self._files[chunk.file], place, reason))
         self._options.on_progress(self._result)
@@ -174,9 +176,15 @@ class _Import:
             _, late = await asyncio.wait(tasks, timeout=_END_SECONDS)
             for task in late:
                 task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for (chunk, _, _), outcome in zip(self._open, outcomes, strict=True):
             if not isinstance(outcome, BaseException):
-                self._result.counts.add(outcome[0])
+                self._count(chunk, outcome[0])
+
+    def _count(self, chunk: Chunk, counts: Counts) -> None:
+        self._result.counts.add(counts)
+        self._result.records += chunk.count
+        self._result.bytes += chunk.size
 
     def _fault(self, fault: Fault) -> None:
         self._result.faults += 1

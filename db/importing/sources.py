@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,10 +38,25 @@ def opened(name: str) -> Iterator[BufferedReader]:
     except OSError as error:
         raise SourceError(f"can't be opened: {_reason(error)}") from error
     try:
-        yield BufferedReader(cast("Any", gzip.GzipFile(fileobj=raw)), CHUNK) if packed else raw
+        yield BufferedReader(cast("Any", _Unpacked(raw)), CHUNK) if packed else raw
     finally:
         if name != "-":
             raw.close()
+
+
+class _Unpacked(RawIOBase):
+    """What gzip has packed: all of it that comes before a break, and then the break."""
+
+    def __init__(self, packed: Any) -> None:
+        self._file = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        data = self._file.read1(len(into))
+        into[: len(data)] = data
+        return len(data)
 
 
 def pieces(file: BufferedReader) -> Iterator[Piece]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.database import Snapshot
 from db.statement import Statement
@@ -23,6 +24,28 @@ def _server() -> Statement:
 @cache
 def _revision() -> Statement:
     return Statement.of(sa.text("SELECT version_num FROM alembic_version"))
+
+
+# The tables that are read by every request, or by some.
+_READ = (
+    "aibridge_interceptions", "aibridge_token_usages", "aibridge_user_prompts",
+    "aibridge_tool_usages", "aibridge_model_thoughts", "aibridge_sessions", "users", "api_keys",
+)  # fmt: skip
+
+
+@cache
+def _unreadable() -> Statement:
+    tables = sa.bindparam("tables", type_=ARRAY(sa.Text))
+    name = sa.func.unnest(tables).column_valued("name")
+    table = sa.func.to_regclass(name)
+    may_not = sa.not_(sa.func.has_table_privilege(table, "SELECT"))
+    return Statement.of(sa.select(name).where(table.is_not(None), may_not))
+
+
+async def unreadable(snapshot: Snapshot) -> list[str]:
+    """Return the tables of a migrated database that our role may not read."""
+    rows = await snapshot.fetch(_unreadable(), {"tables": list(_READ)})
+    return [row[0] for row in rows]
 
 
 async def read(snapshot: Snapshot) -> tuple[int, str | None]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import typer
 
 from server.cli.database import database_url as url_of
-from server.cli.database import with_pool
+from server.cli.database import run_until_stopped, with_pool
 from server.cli.failure import CommandError
 from server.cli.options import DatabaseUrl
 from server.settings import load_settings
@@ -30,7 +29,7 @@ def attach_report(database_url: DatabaseUrl = None) -> None:
     if settings.database_url is None:
         raise CommandError("Name the database with --database-url or AIBRIDGE_DATABASE_URL.")
     with url_of(settings, only_reads=True) as url:
-        attached, indexes = asyncio.run(with_pool(url, _looked, is_attached=True))
+        attached, indexes = run_until_stopped(with_pool(url, _looked, is_attached=True))
     typer.echo("\n".join([*_columns(attached), "", *_indexes(indexes)]))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,7 +69,33 @@ def on_pool(settings: Settings, work: Callable[[Database, str], Awaitable[T]]) -
         return await work(database, url)
 
     with database_url(settings) as url:
-        return asyncio.run(with_pool(url, prepared))
+        return run_until_stopped(with_pool(url, prepared))
+
+
+def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end, or to a signal's: it is cancelled then, and may end what it has begun.
+
+    Raises:
+        SystemExit: A signal came.
+    """
+    try:
+        return asyncio.run(_cancelled_by_signals(work))
+    except asyncio.CancelledError:
+        raise SystemExit(0) from None
+
+
+async def _cancelled_by_signals(work: Awaitable[T]) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await work
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 async def with_connection(url: str, work: Callable[[Any], Awaitable[T]]) -> T:

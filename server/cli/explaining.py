@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.database import database_url as url_of
-from server.cli.database import with_pool
+from server.cli.database import run_until_stopped, with_pool
 from server.cli.failure import CommandError
 from server.cli.options import DatabaseUrl, DataDir
 from server.settings import Settings, load_settings
@@ -95,7 +94,7 @@ def _run(settings: Settings, request: Request, *, sql: bool) -> Trace:
         return await _traced(database, settings, request)
 
     with url_of(settings, only_reads=True) as url:
-        trace = asyncio.run(with_pool(url, work, is_attached=settings.attach))
+        trace = run_until_stopped(with_pool(url, work, is_attached=settings.attach))
     if sql:
         for call in (call for level in trace.levels for call in level):
             call.notes = [note.with_sql() for note in call.notes]

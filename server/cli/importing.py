@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,16 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from server.cli.database import database_url as url_of
-from server.cli.database import with_pool
-from server.cli.failure import CommandError
+from server.cli.database import run_until_stopped, with_pool
+from server.cli.failure import INTERRUPTED, CommandError
 from server.cli.options import DatabaseUrl, DataDir
 from server.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from db.database import Database
     from db.importing.running import Options, Result
-
-_INTERRUPTED = 130
 
 # What people call the tables.
 _NAMES = {
@@ -68,11 +65,14 @@ def import_files(
     except StrictError:
         code = 1
     except CommandError as error:
+        if not result.records:
+            # Nothing was done, so there is nothing to tell of.
+            raise
         typer.echo(f"aibridge: {error}", err=True)
         code = 2
     except (SystemExit, KeyboardInterrupt):
         typer.echo("aibridge: Interrupted; import the same files again for the rest.", err=True)
-        code = _INTERRUPTED
+        code = INTERRUPTED
     _print(result, dry_run=dry_run)
     raise typer.Exit(code or (1 if result.faults else 0))
 
@@ -93,9 +93,9 @@ def _run(
         )
         migrate = settings.auto_migrate_or(embedded=settings.database_url is None)
         work = partial(_import, files=files, options=options, result=result, migrate=migrate)
-        asyncio.run(with_pool(url, work))
+        run_until_stopped(with_pool(url, work))
         if not dry_run:
-            asyncio.run(with_pool(url, partial(_warn, settings)))
+            run_until_stopped(with_pool(url, partial(_warn, settings)))
 
 
 async def _warn(settings: Settings, database: Database, _: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from server.cli.database import on_pool
-from server.cli.failure import CommandError
+from server.cli.failure import INTERRUPTED, CommandError
 from server.cli.options import DatabaseUrl, DataDir
 from server.cli.table import table
 from server.settings import load_settings
@@ -41,34 +41,41 @@ def purge(
     before = datetime.now(UTC) - _age(older_than)
     settings = load_settings(database_url=database_url, data_dir=data_dir)
 
-    async def work(database: Database, _: str) -> Counter[str]:
+    async def work(database: Database, _: str) -> None:
         from db import retention  # noqa: PLC0415
 
         limit = retention.Limit(before)
         if dry_run:
-            return await retention.count(database, limit)
-        return await _purge(database, limit)
+            rows.update(await retention.count(database, limit))
+        else:
+            await _purge(database, limit, rows)
 
-    rows = on_pool(settings, work)
+    rows: Counter[str] = Counter()
+    code = 0
+    try:
+        on_pool(settings, work)
+    except (SystemExit, KeyboardInterrupt):
+        typer.echo("aibridge: Interrupted; run it again for the rest.", err=True)
+        code = INTERRUPTED
     head = "WOULD BE DELETED" if dry_run else "DELETED"
     lines = [(name, f"{rows[name]:,}") for name in _tables()]
     typer.echo(table((f"BEGAN BEFORE {before:%Y-%m-%d %H:%M} UTC", head), lines))
+    raise typer.Exit(code)
 
 
-async def _purge(database: Database, limit: retention.Limit) -> Counter[str]:
+async def _purge(database: Database, limit: retention.Limit, done: Counter[str]) -> None:
+    """Delete batch by batch, and note in `done` what was deleted."""
     from db import retention  # noqa: PLC0415
 
-    done: Counter[str] = Counter()
     told = 0
     try:
         async for batch in retention.purge(database, limit):
-            done += batch
+            done.update(batch)
             if done[retention.INTERCEPTIONS] - told >= _TOLD_EVERY:
                 told = done[retention.INTERCEPTIONS]
                 typer.echo(f"{told:,} interceptions", err=True)
     except retention.PurgeBusyError as error:
         raise CommandError(f"Stopped after {sum(done.values()):,} rows: {error}.") from error
-    return done
 
 
 def _tables() -> tuple[str, ...]:

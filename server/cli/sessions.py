@@ -46,7 +46,8 @@ def faults(settings: Settings) -> list[str]:
         if found.count > len(found.differences):
             sentences.append(f"{found.count - len(found.differences):,} more sessions differ.")
         if sentences:
-            sentences.append("Mend the triggers, then run `aibridge sessions rebuild`.")
+            first = "Mend the triggers, then run" if found.triggers else "Run"
+            sentences.append(f"{first} `aibridge sessions rebuild`.")
         return sentences
 
     return on_pool(settings, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from server.cli import sessions
 from server.cli.database import database_url as url_of
-from server.cli.database import with_pool
+from server.cli.database import run_until_stopped, with_pool
 from server.cli.failure import CommandError
 from server.cli.options import DatabaseUrl, DataDir
 from server.settings import Settings, load_settings, shown, unknown_variables
@@ -33,7 +32,7 @@ def migrate(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     from server import readiness  # noqa: PLC0415
 
     with url_of(settings) as url:
-        asyncio.run(with_pool(url, partial(readiness.prepare, migrate=True)))
+        run_until_stopped(with_pool(url, partial(readiness.prepare, migrate=True)))
     typer.echo(f"The database is at revision {migrations.HEAD}.")
 
 
@@ -75,7 +74,7 @@ def _wrong_with_database(settings: Settings) -> list[str]:
     try:
         with url_of(settings, only_reads=True) as url:
             look = partial(_look, migrates=migrates)
-            asyncio.run(with_pool(url, look, is_attached=settings.attach))
+            run_until_stopped(with_pool(url, look, is_attached=settings.attach))
     except CommandError as error:
         return [str(error)]
     return []

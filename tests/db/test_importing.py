@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -341,6 +342,15 @@ async def test_a_scalar_in_an_array_costs_no_other_item(
         "item 1 (line 1)", "item 2 (line 1)", "item 3 (line 1)",
     ]  # fmt: skip
     assert await rows(connection) == [1] * 6
+
+
+async def test_of_a_packed_file_that_breaks_off_all_before_the_break_is_read(
+    importing: Importing, connection: Any
+) -> None:
+    content = b"".join(line(record(number)) for number in range(1, 400))
+    whole = zlib.decompressobj(31).decompress(gzip.compress(content)[:-200])
+    await importing(gzip.compress(content)[:-200])
+    assert (await rows(connection))[1] == whole.count(b"\n") > 300
 
 
 async def test_long_strings_are_read_across_chunks(importing: Importing, connection: Any) -> None:

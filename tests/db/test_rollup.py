@@ -302,7 +302,10 @@ async def test_the_check_names_triggers_that_do_not_fire(
         "DROP TRIGGER aibridge_sessions_inserted ON aibridge_token_usages"
     )
     assert (await rollup.check(database_url)).triggers == [
-        "trigger aibridge_interceptions.aibridge_sessions_updated does not fire as it should",
+        (
+            "trigger aibridge_interceptions.aibridge_sessions_updated does not fire as it should: "
+            "ALTER TABLE aibridge_interceptions ENABLE TRIGGER aibridge_sessions_updated"
+        ),
         "trigger aibridge_token_usages.aibridge_sessions_inserted is missing",
     ]
 

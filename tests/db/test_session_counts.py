@@ -204,7 +204,10 @@ async def test_the_check_names_triggers_that_do_not_count(
         "DROP TRIGGER aibridge_sessions_tools_deleted ON aibridge_sessions"
     )
     assert (await rollup.check(database_url)).triggers == [
-        "trigger aibridge_sessions.aibridge_sessions_updated does not fire as it should",
+        (
+            "trigger aibridge_sessions.aibridge_sessions_updated does not fire as it should: "
+            "ALTER TABLE aibridge_sessions ENABLE ALWAYS TRIGGER aibridge_sessions_updated"
+        ),
         "trigger aibridge_sessions.aibridge_sessions_deleted is missing",
         "trigger aibridge_sessions.aibridge_sessions_tools_deleted is missing",
     ]

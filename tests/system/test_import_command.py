@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -68,7 +69,35 @@ def test_an_interrupt_says_what_was_written_and_ends_with_130(database_url: str)
         stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Interrupted" in stderr
+    assert b"Traceback" not in stderr
     assert b"records read" in stdout
+
+
+async def test_an_interrupt_in_the_middle_counts_what_was_written(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "many.ndjson"
+    file.write_bytes(b"".join(line(record(number)) for number in range(1, 30_000)))
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        str(file),
+        cwd=ROOT,
+        env=os.environ | {"AIBRIDGE_DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    for _ in range(1000):
+        if await count(database_url):
+            break
+        await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = await process.communicate()
+    assert process.returncode == 130, stderr
+    rows = [row.split() for row in stdout.decode().splitlines()]
+    (written,) = [row[1] for row in rows if row[:1] == ["interceptions"]]
+    (read,) = [row[0] for row in rows if row[1:3] == ["records", "read,"]]
+    assert written == read != "0"
+    assert await count(database_url) == int(written.replace(",", ""))
 
 
 def test_a_database_that_is_away_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

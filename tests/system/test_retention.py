@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -108,6 +109,26 @@ async def test_a_purge_that_is_killed_leaves_whole_interceptions_and_is_taken_up
     assert again.code == 0, again.stderr
     assert await _ask(database_url, _COUNT) == 0
     assert await _ask(database_url, "SELECT count(*) FROM aibridge_token_usages") == 0
+
+
+async def test_a_purge_that_is_interrupted_says_what_it_deleted(database_url: str) -> None:
+    await _fill(database_url, "old", 12_000, days=100)
+    command = [sys.executable, "-m", "server", "purge", "--older-than", "90d"]
+    purging = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        env=environment({"database_url": database_url}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await _falls(database_url, 12_000)
+    purging.send_signal(signal.SIGINT)
+    stdout, stderr = await purging.communicate()
+    assert purging.returncode == 130, stderr
+    assert b"Interrupted" in stderr
+    assert b"Traceback" not in stderr
+    (told,) = [line for line in stdout.splitlines() if b"aibridge_interceptions" in line]
+    assert 0 < int(told.split()[-1].replace(b",", b"")) < 12_000
 
 
 async def test_the_server_deletes_at_its_start_and_stops_in_the_middle(database_url: str) -> None:
