@@ -38,9 +38,15 @@ async def look(database: Database) -> str | None:
     """
     async with database.snapshot() as snapshot:
         major, found = await revision.read(snapshot)
+        tables = [] if found else await revision.tables(snapshot)
     if not OLDEST <= major <= NEWEST:
         raise UnfitDatabaseError(
             f"The database is PostgreSQL {major}; this program serves {OLDEST} to {NEWEST}."
+        )
+    if tables and not database.is_attached:
+        raise UnfitDatabaseError(
+            f"The database is another program's: it has {', '.join(tables)}, and no revision. Name "
+            "an empty one, or read it as it is (`--attach`, AIBRIDGE_ATTACH=true)."
         )
     if found is not None and found != migrations.HEAD:
         from db.migrations import tool  # noqa: PLC0415 (Alembic is slow to load, rarely needed)
@@ -91,7 +97,7 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         found = await look(database)
     require_head(found)
     async with database.snapshot() as snapshot:
-        forbidden = await revision.unreadable(snapshot)
+        forbidden = await revision.tables(snapshot, unreadable=True)
     if forbidden:
         raise UnfitDatabaseError(
             f"The role may not read {', '.join(forbidden)}: grant it SELECT on the tables."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -164,8 +164,10 @@ class _Import:
         self._open.popleft()
         self._idle.append(writer)
         self._count(chunk, counts)
-        for place, reason in chunk.faults + faults:
-            self._fault(Fault(self._files[chunk.file], place, reason))
+        for fault in self._faults(chunk, faults):
+            self._tell(fault)
+            if self._options.strict:
+                raise StrictError(str(fault))
         self._options.on_progress(self._result)
 
     async def _give_up(self) -> None:
@@ -180,17 +182,21 @@ class _Import:
         for (chunk, _, _), outcome in zip(self._open, outcomes, strict=True):
             if not isinstance(outcome, BaseException):
                 self._count(chunk, outcome[0])
+                for fault in self._faults(chunk, outcome[1]):
+                    self._tell(fault)
+
+    def _faults(self, chunk: Chunk, more: list[tuple[str, str]]) -> Iterator[Fault]:
+        for place, reason in chunk.faults + more:
+            yield Fault(self._files[chunk.file], place, reason)
 
     def _count(self, chunk: Chunk, counts: Counts) -> None:
         self._result.counts.add(counts)
         self._result.records += chunk.count
         self._result.bytes += chunk.size
 
-    def _fault(self, fault: Fault) -> None:
+    def _tell(self, fault: Fault) -> None:
         self._result.faults += 1
         self._options.on_fault(fault)
-        if self._options.strict:
-            raise StrictError(str(fault))
 
     async def _write(self, chunk: Chunk, writer: Writer) -> _Outcome:
         """Write the records of a chunk; where PostgreSQL refuses one, all the others."""

@@ -29,22 +29,26 @@ def _revision() -> Statement:
 # The tables that are read by every request, or by some.
 _READ = (
     "aibridge_interceptions", "aibridge_token_usages", "aibridge_user_prompts",
-    "aibridge_tool_usages", "aibridge_model_thoughts", "aibridge_sessions", "users", "api_keys",
+    "aibridge_tool_usages", "aibridge_model_thoughts", "aibridge_sessions",
+    "aibridge_session_counts", "aibridge_tool_counts", "aibridge_kinds", "aibridge_tool_kinds",
+    "users", "api_keys",
 )  # fmt: skip
 
 
 @cache
-def _unreadable() -> Statement:
-    tables = sa.bindparam("tables", type_=ARRAY(sa.Text))
-    name = sa.func.unnest(tables).column_valued("name")
+def _tables(*, unreadable: bool) -> Statement:
+    names = sa.bindparam("tables", type_=ARRAY(sa.Text))
+    name = sa.func.unnest(names).column_valued("name")
     table = sa.func.to_regclass(name)
-    may_not = sa.not_(sa.func.has_table_privilege(table, "SELECT"))
-    return Statement.of(sa.select(name).where(table.is_not(None), may_not))
+    select = sa.select(name).where(table.is_not(None))
+    if unreadable:
+        select = select.where(sa.not_(sa.func.has_table_privilege(table, "SELECT")))
+    return Statement.of(select)
 
 
-async def unreadable(snapshot: Snapshot) -> list[str]:
-    """Return the tables of a migrated database that our role may not read."""
-    rows = await snapshot.fetch(_unreadable(), {"tables": list(_READ)})
+async def tables(snapshot: Snapshot, *, unreadable: bool = False) -> list[str]:
+    """Return which tables with names of ours there are, or are and may not be read by our role."""
+    rows = await snapshot.fetch(_tables(unreadable=unreadable), {"tables": list(_READ)})
     return [row[0] for row in rows]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from server.cli.failure import CommandError
+from server.cli.failure import INTERRUPTED, CommandError
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(_cancelled_by_signals(work))
     except asyncio.CancelledError:
-        raise SystemExit(0) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 async def _cancelled_by_signals(work: Awaitable[T]) -> T:

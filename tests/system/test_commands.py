@@ -118,6 +118,21 @@ async def test_a_database_that_is_not_at_head_is_refused_until_migrated(postgres
     assert "at revision 9999, which this program" in refused.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate", "import"])
+async def test_another_programs_database_is_refused(postgres: str, command: str) -> None:
+    url = await embedded.database_url(postgres, f"test_foreign_{command}")
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE users (name text)")
+    await connection.close()
+    arguments = {"serve": ["--port", "0"], "migrate": [], "import": ["nothing.ndjson"]}[command]
+    refused = run(command, *arguments, database_url=url, auto_migrate="true")
+    assert (refused.code, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "aibridge: The database is another program's: it has users, and no revision. Name an empty "
+        "one, or read it as it is (`--attach`, AIBRIDGE_ATTACH=true).\n"
+    )
+
+
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run("user", "list", data_dir=str(tmp_path / "file"))
