@@ -23,7 +23,7 @@ _Found: TypeAlias = "asyncio.Future[CredentialRow | None]"
 
 
 class Keys:
-    """Looks keys up for all requests that wait at the same time, by one statement.
+    """Looks keys up, for all requests that wait at the same time by one statement.
 
     Whoever asks while a statement runs waits for the next one. So everybody is answered by a
     statement that began after they asked: a key that was revoked is refused from then on.
@@ -32,7 +32,9 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, list[_Found]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._is_looking = False
+        # Kept, since the event loop does not.
+        self._task: asyncio.Task[None] | None = None
 
     async def by_id(self, key_id: str) -> CredentialRow | None:
         """Return the key with its user; None where nobody may sign in with it.
@@ -40,25 +42,35 @@ class Keys:
         Raises:
             DatabaseError: The database can't be asked now.
         """
-        found: _Found = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key_id, []).append(found)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-        return await found
+        if self._is_looking:
+            found: _Found = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(key_id, []).append(found)
+            return await found
+        self._is_looking = True
+        try:
+            rows = await credentials.by_key_ids(self._database, [key_id])
+        finally:
+            self._go_on()
+        return rows.get(key_id)
+
+    def _go_on(self) -> None:
+        """Look up what was asked for meanwhile, in a task that no request can cancel."""
+        self._is_looking = bool(self._waiting)
+        if self._waiting:
+            self._task = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            try:
-                rows = await credentials.by_key_ids(self._database, list(waiting))
-            except Exception as error:  # noqa: BLE001 (it is the error of each who waits)
-                for future in _unfinished(waiting.values()):
-                    future.set_exception(error)
-            else:
-                for key_id, futures in waiting.items():
-                    for future in _unfinished([futures]):
-                        future.set_result(rows.get(key_id))
-        self._looking = None
+        waiting, self._waiting = self._waiting, {}
+        try:
+            rows = await credentials.by_key_ids(self._database, list(waiting))
+        except Exception as error:  # noqa: BLE001 (it is the error of each who waits)
+            for future in _unfinished(waiting.values()):
+                future.set_exception(error)
+        else:
+            for key_id, futures in waiting.items():
+                for future in _unfinished([futures]):
+                    future.set_result(rows.get(key_id))
+        self._go_on()
 
 
 def _unfinished(futures: Iterable[list[_Found]]) -> Iterator[_Found]:

@@ -59,7 +59,26 @@ async def test_requests_at_the_same_time_share_a_statement(
         *(caller.user_id for caller in callers),
         None,
     ]
-    assert database.statements == 1
+    # The first one asks at once, all others together.
+    assert database.statements == 2
+
+
+async def test_who_waits_is_answered_though_the_one_before_has_gone(
+    database: _Watched, shared_database_url: str
+) -> None:
+    caller = await make_caller(shared_database_url)
+    keys = Keys(database)
+    database.hold = has_read, may_go_on = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(keys.by_id(_key_id(caller)))
+    await has_read.wait()
+    second = asyncio.create_task(keys.by_id(_key_id(caller)))
+    await asyncio.sleep(0)
+    first.cancel()
+    may_go_on.set()
+    row = await second
+    assert row is not None
+    assert row.user_id == caller.user_id
+    assert first.cancelled()
 
 
 async def test_a_key_revoked_before_the_request_is_refused(
