@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from db import embedded, rollup
 from db.migrations import tool
 from tests.db import trail
+from tests.factories import Factory
 
 _SETTINGS = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -291,6 +292,26 @@ async def test_a_rebuild_mends_what_was_tampered_with(connection: Any, database_
     ]
 
     assert await rollup.rebuild(database_url) == 3
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_a_rebuild_begins_anew_where_a_writer_and_it_waited_for_each_other(
+    connection: Any, database_url: str
+) -> None:
+    make = Factory(connection)
+    user = await make.user()
+    for session in ("a", "b"):
+        await make.interception(user, session)
+    touch = "UPDATE aibridge_sessions SET threads = 7 WHERE session_id = $1"
+    # PostgreSQL ends the one who looks first.
+    await connection.execute("SET deadlock_timeout = '60s'")
+    async with connection.transaction():
+        await connection.execute(touch, "b")
+        rebuilding = asyncio.create_task(rollup.rebuild(database_url))
+        # By then it has the first one, and waits for the other.
+        await asyncio.sleep(0.5)
+        await connection.execute(touch, "a")
+    assert await rebuilding == 2
     assert (await rollup.check(database_url)).is_clean
 
 
