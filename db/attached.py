@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from db import privileges
 from db.errors import DatabaseError
 from db.models import (
     api_keys,
@@ -55,12 +56,6 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.oid = ANY (SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name)
-"""
-
-# The tables among these that the role may not read.
-_FORBIDDEN = """
-SELECT name FROM unnest($1::text[]) AS name
-WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), 'SELECT')
 """
 
 
@@ -129,11 +124,8 @@ async def probe(connection: Any) -> Attached:
         raise NotAttachableError(
             f"The database has no table {', nor '.join(missing)}: it is none of an AI bridge."
         )
-    forbidden = [row[0] for row in await connection.fetch(_FORBIDDEN, names)]
-    if forbidden:
-        raise NotAttachableError(
-            f"The role may not read {', '.join(forbidden)}: grant it SELECT on the tables."
-        )
+    if refusal := await privileges.refusal(connection, names):
+        raise NotAttachableError(refusal)
     stands: list[Stand] = []
     tables: list[tuple[str, str]] = []
     for table in _TABLES:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from db import migrations
+from db import migrations, privileges
 from db.attached import NotAttachableError
 from db.database import Database
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
+from db.models import metadata
 from db.queries import revision
 from server.logs import logger
 
@@ -96,12 +97,10 @@ async def prepare(database: Database, url: str, *, migrate: bool) -> None:
         # A replica has it when it comes by.
         found = await look(database)
     require_head(found)
-    async with database.snapshot() as snapshot:
-        forbidden = await revision.tables(snapshot, unreadable=True)
-    if forbidden:
-        raise UnfitDatabaseError(
-            f"The role may not read {', '.join(forbidden)}: grant it SELECT on the tables."
-        )
+    async with database.connection() as connection:
+        refusal = await privileges.refusal(connection, list(metadata.tables))
+    if refusal:
+        raise UnfitDatabaseError(refusal)
 
 
 async def _attach(database: Database) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.database import Snapshot
+from db.models import metadata
 from db.statement import Statement
 
 
@@ -26,29 +27,15 @@ def _revision() -> Statement:
     return Statement.of(sa.text("SELECT version_num FROM alembic_version"))
 
 
-# The tables that are read by every request, or by some.
-_READ = (
-    "aibridge_interceptions", "aibridge_token_usages", "aibridge_user_prompts",
-    "aibridge_tool_usages", "aibridge_model_thoughts", "aibridge_sessions",
-    "aibridge_session_counts", "aibridge_tool_counts", "aibridge_kinds", "aibridge_tool_kinds",
-    "users", "api_keys",
-)  # fmt: skip
-
-
 @cache
-def _tables(*, unreadable: bool) -> Statement:
-    names = sa.bindparam("tables", type_=ARRAY(sa.Text))
-    name = sa.func.unnest(names).column_valued("name")
-    table = sa.func.to_regclass(name)
-    select = sa.select(name).where(table.is_not(None))
-    if unreadable:
-        select = select.where(sa.not_(sa.func.has_table_privilege(table, "SELECT")))
-    return Statement.of(select)
+def _tables() -> Statement:
+    name = sa.func.unnest(sa.bindparam("tables", type_=ARRAY(sa.Text))).column_valued("name")
+    return Statement.of(sa.select(name).where(sa.func.to_regclass(name).is_not(None)))
 
 
-async def tables(snapshot: Snapshot, *, unreadable: bool = False) -> list[str]:
-    """Return which tables with names of ours there are, or are and may not be read by our role."""
-    rows = await snapshot.fetch(_tables(unreadable=unreadable), {"tables": list(_READ)})
+async def tables(snapshot: Snapshot) -> list[str]:
+    """Return which tables there are with names of ours."""
+    rows = await snapshot.fetch(_tables(), {"tables": list(metadata.tables)})
     return [row[0] for row in rows]
 
 
