@@ -10,6 +10,8 @@ from uuid import UUID
 import strawberry
 from graphql import GraphQLError
 
+from db.times import in_utc
+
 BigInt = NewType("BigInt", int)
 Json = NewType("Json", object)
 
@@ -38,9 +40,7 @@ def parse_big_int(value: object) -> int:
 
 def serialize_datetime(value: datetime) -> str:
     """Return RFC 3339 in UTC, with microseconds where there are any."""
-    # The driver gives infinite times without a zone.
-    in_utc = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return in_utc.isoformat().replace("+00:00", "Z")
+    return in_utc(value).isoformat().replace("+00:00", "Z")
 
 
 def parse_datetime(value: object) -> datetime:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from starlette.requests import HTTPConnection
 
 from db.queries.credentials import CredentialRow
+from db.times import in_utc
 from resolvers.errors import UnauthenticatedError
 from resolvers.principal import Principal
 from server import logs, tokens
 from server.heads import cookies_of, headers_of
-from server.times import in_utc, rfc3339
+from server.times import rfc3339
 
 # The name of the cookie and of the query parameter; the header is this with dashes.
 TOKEN_NAME = "coder_session_token"  # noqa: S105

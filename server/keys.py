@@ -12,8 +12,8 @@ from db.database import Database
 from db.errors import DatabaseError
 from db.queries import credentials
 from db.queries.credentials import CredentialRow
+from db.times import in_utc
 from server import logs
-from server.times import in_utc
 
 _TOUCH_AFTER = timedelta(minutes=1)
 # How many keys are remembered as noted lately; forgetting one costs a statement, nothing else.

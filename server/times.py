@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-
-def in_utc(value: datetime) -> datetime:
-    """Return the time in UTC; one that is infinite, which the driver gives without a zone, too."""
-    if value.tzinfo is UTC:
-        return value
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+from db.times import in_utc
 
 
 def rfc3339(value: datetime) -> str:
     """Return the time with `Z`, to the microsecond, without trailing zeros of the fraction.
 
+    >>> from datetime import UTC
     >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
     '2026-01-02T03:04:05.12Z'
     """
@@ -25,6 +21,7 @@ def rfc3339(value: datetime) -> str:
 def moment(value: datetime) -> datetime | str:
     """Return the same for `orjson` to write (in UTC, with OPT_UTC_Z), which is far quicker.
 
+    >>> from datetime import UTC
     >>> moment(datetime(2026, 1, 2, 3, 4, 5, 120000, UTC))
     '2026-01-02T03:04:05.12Z'
     """
