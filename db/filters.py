@@ -122,14 +122,14 @@ class Parameters:
         return sa.bindparam(self.prefix + name, type_=kind)
 
 
+_Table: TypeAlias = Any
+_Condition: TypeAlias = Callable[[_Table, Parameters], sa.ColumnElement[bool]]
+
+
 def client_of(table: _Table) -> sa.ColumnElement[Any]:
     """Return what a row's client is called."""
     # A literal, by which the planner knows the expression that is indexed.
     return sa.func.coalesce(table.c.client, sa.literal_column(f"'{UNKNOWN_CLIENT}'"))
-
-
-_Table: TypeAlias = Any
-_Condition: TypeAlias = Callable[[_Table, Parameters], sa.ColumnElement[bool]]
 
 
 class _Inferred(UserDefinedType[str]):

@@ -7,7 +7,7 @@ for the day on which somebody doubts it: the comparison shares no SQL with the t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -291,14 +291,18 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
 
 
 async def _recompute(
-    connection: asyncpg.Connection, session_ids: list[str], initiator_ids: list[UUID]
+    connection: asyncpg.Connection,
+    session_ids: list[str],
+    initiator_ids: list[UUID],
+    attempts: int = _ATTEMPTS,
 ) -> None:
-    for _ in range(_ATTEMPTS - 1):
-        # Somebody who writes to several of these sessions may have been the first.
-        with suppress(asyncpg.DeadlockDetectedError):
-            await connection.execute(_RECOMPUTE, session_ids, initiator_ids)
-            return
-    await connection.execute(_RECOMPUTE, session_ids, initiator_ids)
+    try:
+        await connection.execute(_RECOMPUTE, session_ids, initiator_ids)
+    except asyncpg.DeadlockDetectedError:
+        # Somebody else writes to several of these sessions, and was the first.
+        if attempts == 1:
+            raise
+        await _recompute(connection, session_ids, initiator_ids, attempts - 1)
 
 
 @asynccontextmanager

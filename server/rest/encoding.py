@@ -55,22 +55,21 @@ _TOTALS = (
     '{"input_tokens":%s,"output_tokens":%s,'
     '"cache_read_input_tokens":%s,"cache_write_input_tokens":%s}'
 )
-# The same, as rows tell it.
-TOKEN_USAGE = Part(
-    "token_usage",
-    (
-        Member("input_tokens", Value("input_tokens")),
-        Member("output_tokens", Value("output_tokens")),
-        Member("cache_read_input_tokens", Value("cache_read_input_tokens")),
-        Member("cache_write_input_tokens", Value("cache_write_input_tokens")),
-    ),
-)
 
-# An initiator, as rows carry one.
-INITIATOR = Part(
-    "initiator",
-    tuple(Member(name, Value(name)) for name in ("id", "username", "name", "avatar_url")),
+
+def _part(attribute: str, *names: str) -> Part:
+    return Part(attribute, tuple(Member(name, Value(name)) for name in names))
+
+
+# The same, as rows tell it, and an initiator.
+TOKEN_USAGE = _part(
+    "token_usage",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
 )
+INITIATOR = _part("initiator", "id", "username", "name", "avatar_url")
 
 
 def user(row: UserRow) -> dict[str, object]:

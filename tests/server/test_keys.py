@@ -11,6 +11,7 @@ import pytest
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
+from db.queries.credentials import CredentialRow
 from db.statement import Statement
 from server import tokens
 from server.keys import Keys
@@ -47,6 +48,16 @@ def _key_id(caller: Caller) -> str:
     return tokens.parse(caller.token).id
 
 
+async def _asked_and_held(
+    database: _Watched, keys: Keys, caller: Caller
+) -> tuple[asyncio.Task[CredentialRow | None], asyncio.Event]:
+    """Ask for a key, and hold its row up from the moment it was read until the event."""
+    database.hold = has_read, may_go_on = asyncio.Event(), asyncio.Event()
+    asked = asyncio.create_task(keys.by_id(_key_id(caller)))
+    await has_read.wait()
+    return asked, may_go_on
+
+
 async def test_requests_at_the_same_time_share_a_statement(
     database: _Watched, shared_database_url: str
 ) -> None:
@@ -68,9 +79,7 @@ async def test_who_waits_is_answered_though_the_one_before_has_gone(
 ) -> None:
     caller = await make_caller(shared_database_url)
     keys = Keys(database)
-    database.hold = has_read, may_go_on = asyncio.Event(), asyncio.Event()
-    first = asyncio.create_task(keys.by_id(_key_id(caller)))
-    await has_read.wait()
+    first, may_go_on = await _asked_and_held(database, keys, caller)
     second = asyncio.create_task(keys.by_id(_key_id(caller)))
     await asyncio.sleep(0)
     first.cancel()
@@ -86,9 +95,7 @@ async def test_a_key_revoked_before_the_request_is_refused(
 ) -> None:
     caller = await make_caller(shared_database_url)
     keys = Keys(database)
-    database.hold = has_read, may_go_on = asyncio.Event(), asyncio.Event()
-    early = asyncio.create_task(keys.by_id(_key_id(caller)))
-    await has_read.wait()
+    early, may_go_on = await _asked_and_held(database, keys, caller)
     connection = await asyncpg.connect(shared_database_url)
     await connection.execute("DELETE FROM api_keys WHERE id = $1", _key_id(caller))
     await connection.close()
