@@ -160,7 +160,10 @@ class _Import:
     async def _end(self) -> None:
         """Wait for the chunk that began first, and tell what became of it."""
         chunk, writer, task = self._open[0]
-        counts, faults = await task
+        # Whoever cancels us must not cut it short, as awaiting the task itself would: `_give_up`
+        # lets it end.
+        await asyncio.wait([task])
+        counts, faults = task.result()
         self._open.popleft()
         self._idle.append(writer)
         self._count(chunk, counts)

@@ -269,6 +269,34 @@ async def test_an_interrupted_import_is_whole_and_can_be_completed(
     assert await rows(connection) == [1, 11, 11, 11, 11, 11]
 
 
+_COMMIT_WAITS = """
+CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql
+AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON aibridge_interceptions
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test();
+"""
+
+
+async def test_a_chunk_that_commits_when_the_import_is_stopped_is_written_and_counted(
+    importing: Importing, connection: Any
+) -> None:
+    await connection.execute(_COMMIT_WAITS)
+    await connection.execute("SELECT pg_advisory_lock(7)")
+    waiting = asyncio.create_task(importing(lines(3)))
+    is_committing = (
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory')"
+    )
+    while not await connection.fetchval(is_committing):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    await connection.execute("SELECT pg_advisory_unlock(7)")
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert importing.result.counts.written["aibridge_interceptions"] == 3
+    assert await rows(connection) == list(importing.result.counts.written.values())
+
+
 async def test_a_name_that_is_taken_makes_a_user_whom_it_does_not_find(
     importing: Importing, connection: Any
 ) -> None:
