@@ -8,6 +8,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ import structlog
 
 from bench.data import database
 from db.database import Database, Snapshot
+from db.rows import SessionRow
+from resolvers.carrying import Readings
+from server.rest import sessions as rest_sessions
 from tests.server.callers import make_caller
 from tests.server.running import client_of, running_app
 from tests.system.serving import serving
@@ -47,12 +52,19 @@ class Taken:
         return sorted(self.each)[min(len(self.each) - 1, int(share * len(self.each)))] * 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Made:
-    """The statements of one request, with their arguments: its sign-in, and what it reads."""
+    """The statements of one request, with their arguments: its sign-in, and what it reads.
+
+    Attributes:
+        sign_in: That which looks the key up.
+        reading: Those that read.
+        is_alone: Whether the only one that reads is in no transaction.
+    """
 
     sign_in: list[tuple[str, list[Any]]] = field(default_factory=list)
     reading: list[tuple[str, list[Any]]] = field(default_factory=list)
+    is_alone: bool = False
 
 
 async def endpoints(url: str) -> dict[str, str]:
@@ -115,6 +127,7 @@ async def sql_of(url: str, path: str, token: str) -> Made:
 
     async def noted(self: Snapshot, statement: Any, parameters: Any = None, **options: Any) -> Any:
         made.reading.append((statement.sql, statement.arguments(parameters or {})))
+        made.is_alone = bool(options.get("alone")) and len(made.reading) == 1
         return await fetch(self, statement, parameters, **options)
 
     Database.fetch, Snapshot.fetch = signing_in, noted  # type: ignore[method-assign]
@@ -130,8 +143,19 @@ async def sql_of(url: str, path: str, token: str) -> Made:
     return made
 
 
+@contextmanager
+def counted_apart() -> Iterator[None]:
+    """Let the list of sessions be read as by hand: its count and its page, in a transaction."""
+    together = rest_sessions._READINGS
+    rest_sessions._READINGS = Readings.made({SessionRow: rest_sessions._READING.unlisted()})
+    try:
+        yield
+    finally:
+        rest_sessions._READINGS = together
+
+
 async def sql_alone(connection: asyncpg.Connection, made: Made, seconds: float) -> Taken:
-    """Make the statements, those that read in one snapshot, again and again.
+    """Make the statements, those that read in one snapshot where they are several, again and again.
 
     The sign-in's is among them: no request is answered without it.
     """
@@ -140,10 +164,12 @@ async def sql_alone(connection: asyncpg.Connection, made: Made, seconds: float) 
     while (began := time.perf_counter()) < start + seconds or len(each) < WARM:
         for sql, arguments in made.sign_in:
             await connection.fetch(sql, *arguments)
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if not made.is_alone:
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for sql, arguments in made.reading:
             await connection.fetch(sql, *arguments)
-        await connection.execute("ROLLBACK")
+        if not made.is_alone:
+            await connection.execute("ROLLBACK")
         each.append(time.perf_counter() - began)
     return Taken(each, time.perf_counter() - start)
 
@@ -151,22 +177,28 @@ async def sql_alone(connection: asyncpg.Connection, made: Made, seconds: float) 
 async def beside_its_sql(url: str, address: str, path: str, token: str) -> dict[str, float]:
     """One client's figures and those of the SQL alone: medians of rounds in turns."""
     made = await sql_of(url, path, token)
+    with counted_apart():
+        by_hand = await sql_of(url, path, token)
     rounds = []
     connection = await asyncpg.connect(url, server_settings={"jit": "off"})
     try:
-        await sql_alone(connection, made, 0)
+        for each in (made, by_hand):
+            await sql_alone(connection, each, 0)
         await ask(address, path, token, 1, SECONDS)
         for _ in range(ROUNDS):
             alone = await sql_alone(connection, made, SECONDS)
+            apart = await sql_alone(connection, by_hand, SECONDS)
             asked = await ask(address, path, token, 1, SECONDS)
-            rounds.append((alone.quantile(0.5), asked))
+            rounds.append((alone.quantile(0.5), apart.quantile(0.5), asked))
     finally:
         await connection.close()
-    ratios = sorted(asked.quantile(0.5) / alone for alone, asked in rounds)
-    every = Taken([one for _, asked in rounds for one in asked.each], ROUNDS * SECONDS)
+    ratios = sorted(asked.quantile(0.5) / alone for alone, _, asked in rounds)
+    every = Taken([one for *_, asked in rounds for one in asked.each], ROUNDS * SECONDS)
     return {
         "statements": len(made.reading),
-        "alone": statistics.median(alone for alone, _ in rounds),
+        "alone": statistics.median(alone for alone, _, _ in rounds),
+        "apart": statistics.median(apart for _, apart, _ in rounds),
+        "to_apart": statistics.median(asked.quantile(0.5) / apart for _, apart, asked in rounds),
         "ratio": statistics.median(ratios),
         "lowest": ratios[0],
         "highest": ratios[-1],
@@ -181,6 +213,7 @@ async def measure(url: str) -> None:
     token = (await make_caller(url, "auditor")).token
     paths = await endpoints(url)
     print("| endpoint | statements | SQL alone, ms | p50 / SQL (lowest, highest) ", end="")
+    print("| SQL by hand, ms | p50 / by hand ", end="")
     print(f"| 1 client: req/s | p50 ms | p99 ms | {CLIENTS} clients: req/s | p50 ms | p99 ms |")
     with tempfile.TemporaryDirectory() as folder:
         # Nothing else goes on in the process, such as the walk with which the retention begins.
@@ -191,9 +224,8 @@ async def measure(url: str) -> None:
                 many = await ask(served.address, path, token, CLIENTS, ROUNDS * SECONDS)
                 print(
                     "| {name} | {statements} | {alone:.2f} | {ratio:.2f} ({lowest:.2f}, "
-                    "{highest:.2f}) | {per_second:,.0f} | {p50:.2f} | {p99:.2f}".format(
-                        name=name, **one
-                    ),
+                    "{highest:.2f}) | {apart:.2f} | {to_apart:.2f} | {per_second:,.0f} "
+                    "| {p50:.2f} | {p99:.2f}".format(name=name, **one),
                     f"| {many.per_second:,.0f} | {many.quantile(0.5):.2f} "
                     f"| {many.quantile(0.99):.2f} |",
                     flush=True,

@@ -97,6 +97,8 @@ class SessionRow(NamedTuple):
     token_metadata: str | None
     initiator: str | None = None
     last_prompt: str | None = None
+    # How many sessions its list has, where that was asked for and is no walk over them.
+    listed: int | None = None
     told: str | None = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from db.keyset import Keyset
 from db.queries import values
 from db.queries.values import Kind
 from resolvers.context import Context
@@ -39,8 +40,14 @@ async def _values(ctx: Context, wanted: ValueList) -> list[str] | BadUserInputEr
     return await of(ctx, wanted)
 
 
-async def of(ctx: Context, wanted: ValueList) -> list[str]:
-    """Return the values that are wanted of one list, ascending, whatever the limit."""
+async def of(ctx: Context, wanted: ValueList, *, alone: bool = False) -> list[str]:
+    """Return the values that are wanted of one list, ascending, whatever the limit.
+
+    Args:
+        ctx: The operation.
+        wanted: The list.
+        alone: Whether the operation tells of nothing else.
+    """
     if ctx.reads_nothing:
         return []
     return await values.distinct(
@@ -48,6 +55,6 @@ async def of(ctx: Context, wanted: ValueList) -> list[str]:
         wanted.kind,
         ctx.reader,
         prefix=wanted.prefix,
-        limit=wanted.limit,
-        offset=wanted.offset,
+        window=Keyset(limit=wanted.limit, offset=wanted.offset),
+        alone=alone,
     )

@@ -114,11 +114,12 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 
 def _routes(settings: Settings) -> list[BaseRoute]:
     return [
+        # The most frequent first: the router tries one after the other.
+        *rest.routes(),
         *health.routes(settings),
         *graphiql.routes(),
         *signin.routes(),
         *metrics.routes(settings),
-        *rest.routes(),
     ]
 
 

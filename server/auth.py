@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from starlette.requests import HTTPConnection
 
@@ -12,7 +14,9 @@ from resolvers.errors import UnauthenticatedError
 from resolvers.principal import Principal
 from server import logs, tokens
 from server.heads import cookies_of, headers_of
+from server.keys import Keys
 from server.times import rfc3339
+from server.waiting import beside
 
 # The name of the cookie and of the query parameter; the header is this with dashes.
 TOKEN_NAME = "coder_session_token"  # noqa: S105
@@ -27,6 +31,8 @@ _SUSPENDED = (
 
 _BEARER = "bearer "
 
+T = TypeVar("T")
+
 
 async def authenticate(connection: HTTPConnection) -> Principal:
     """Return who is calling.
@@ -35,17 +41,38 @@ async def authenticate(connection: HTTPConnection) -> Principal:
         UnauthenticatedError: Nobody who may sign in; message and detail say why.
         DatabaseUnavailableError: The database can't be asked now.
     """
+    connection.app.state.readiness.require()
+    return await _looked_up(connection, _token(connection))
+
+
+async def answered(connection: HTTPConnection, answer: Callable[[Principal], Awaitable[T]]) -> T:
+    """Return the answer for who is calling, or raise what it raises.
+
+    Where the key was looked up for an earlier request, the answer is begun for whom it was found to
+    be then, beside the look-up of this request: they need not wait for each other. Nothing of that
+    answer is told, not even its error, before the look-up found the same caller; if it finds
+    another, of other rights say, the answer is made again.
+
+    Raises:
+        UnauthenticatedError: As `authenticate`.
+        DatabaseUnavailableError: Likewise.
+    """
     state = connection.app.state
     state.readiness.require()
     token = _token(connection)
-    # An id that is not ASCII (or holds a NUL) was never given out.
-    known = token.id.isascii() and token.id.isprintable()
-    row = await state.keys.by_id(token.id) if known else None
-    principal = _verified(token, row, datetime.now(UTC))
-    assert row is not None, "an unknown key has been refused"
-    logs.of(connection).caller = str(principal.user_id)
-    state.last_used.note(row)
-    return principal
+    supposed = _supposed(state.keys, token)
+    if supposed is None:
+        return await answer(await _looked_up(connection, token))
+    with beside(_looked_up(connection, token)) as looking:
+        try:
+            result = await answer(supposed)
+        except Exception:
+            if await looking == supposed:
+                raise
+        else:
+            if await looking == supposed:
+                return result
+    return await answer(looking.result())
 
 
 def find_token(connection: HTTPConnection) -> str:
@@ -69,6 +96,26 @@ def _token(connection: HTTPConnection) -> tokens.Token:
         return tokens.parse(text)
     except tokens.TokenFormatError as error:
         raise UnauthenticatedError(_SIGNED_OUT, f"Invalid API key format: {error}") from None
+
+
+async def _looked_up(connection: HTTPConnection, token: tokens.Token) -> Principal:
+    state = connection.app.state
+    # An id that is not ASCII (or holds a NUL) was never given out.
+    known = token.id.isascii() and token.id.isprintable()
+    row = await state.keys.by_id(token.id) if known else None
+    principal = _verified(token, row, datetime.now(UTC))
+    assert row is not None, "an unknown key has been refused"
+    logs.of(connection).caller = str(principal.user_id)
+    state.last_used.note(row)
+    return principal
+
+
+def _supposed(keys: Keys, token: tokens.Token) -> Principal | None:
+    """Return who is calling, if the key is still as it was; None where it never was found."""
+    try:
+        return _verified(token, keys.remembered(token.id), datetime.now(UTC))
+    except UnauthenticatedError:
+        return None
 
 
 def _verified(token: tokens.Token, row: CredentialRow | None, now: datetime) -> Principal:

@@ -1,10 +1,10 @@
-"""Keys of callers: looked up together, and noted when they were used."""
+"""Keys of callers: looked up together, remembered as they were, and noted when they were used."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -16,8 +16,9 @@ from db.times import in_utc
 from server import logs
 
 _TOUCH_AFTER = timedelta(minutes=1)
-# How many keys are remembered as noted lately; forgetting one costs a statement, nothing else.
-_TOUCHED_MAX = 10_000
+# How many keys are remembered as found, and as noted lately; to forget them costs some statements
+# and waiting, nothing else.
+_REMEMBERED_MAX = 10_000
 
 _Found: TypeAlias = "asyncio.Future[CredentialRow | None]"
 
@@ -33,6 +34,7 @@ class Keys:
         self._database = database
         self._waiting: dict[str, list[_Found]] = {}
         self._is_looking = False
+        self._remembered: dict[str, CredentialRow] = {}
         # Kept, since the event loop does not.
         self._task: asyncio.Task[None] | None = None
 
@@ -48,10 +50,27 @@ class Keys:
             return await found
         self._is_looking = True
         try:
-            rows = await credentials.by_key_ids(self._database, [key_id])
+            rows = await self._found([key_id])
         finally:
             self._go_on()
         return rows.get(key_id)
+
+    def remembered(self, key_id: str) -> CredentialRow | None:
+        """Return the key as it was when it was last looked up, None where it was not found.
+
+        It may have been revoked since: what is told to anybody must wait for `by_id`. None as well
+        while other keys are looked up: a busy server gains nothing by working ahead.
+        """
+        return None if self._is_looking else self._remembered.get(key_id)
+
+    async def _found(self, key_ids: Sequence[str]) -> dict[str, CredentialRow]:
+        rows = await credentials.by_key_ids(self._database, key_ids)
+        if len(self._remembered) + len(rows) > _REMEMBERED_MAX:
+            self._remembered.clear()
+        for key_id in key_ids:
+            self._remembered.pop(key_id, None)
+        self._remembered |= rows
+        return rows
 
     def _go_on(self) -> None:
         """Look up what was asked for meanwhile, in a task that no request can cancel."""
@@ -62,7 +81,7 @@ class Keys:
     async def _look(self) -> None:
         waiting, self._waiting = self._waiting, {}
         try:
-            rows = await credentials.by_key_ids(self._database, list(waiting))
+            rows = await self._found(list(waiting))
         except Exception as error:  # noqa: BLE001 (it is the error of each who waits)
             for future in _unfinished(waiting.values()):
                 future.set_exception(error)
@@ -98,7 +117,7 @@ class LastUsed:
             return
         if now - self._touched.get(row.key_id, float("-inf")) < _TOUCH_AFTER.total_seconds():
             return
-        if len(self._touched) >= _TOUCHED_MAX:
+        if len(self._touched) >= _REMEMBERED_MAX:
             self._touched.clear()
         self._touched[row.key_id] = now
         task = asyncio.create_task(self._touch(row.key_id))

@@ -1,10 +1,14 @@
-"""How long an operation may take: its time, and no longer than somebody waits for the answer."""
+"""How long an operation may take, and what of it goes on side by side.
+
+It may take its time, and no longer than somebody waits for the answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from starlette.types import Receive
 
@@ -21,6 +25,18 @@ T = TypeVar("T")
 
 class ClientGoneError(Exception):
     """Nobody waits for the answer any more."""
+
+
+@contextmanager
+def beside(work: Coroutine[Any, Any, T]) -> Iterator[asyncio.Task[T]]:
+    """Let work go on beside the block, which may wait for it; at the block's end it is given up."""
+    task = asyncio.create_task(work)
+    # asyncio logs a failure of which nobody asks; the block may have failed before it did.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        yield task
+    finally:
+        task.cancel()
 
 
 async def within(seconds: float, work: Awaitable[T], receive: Receive) -> T:

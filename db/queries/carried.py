@@ -101,7 +101,12 @@ def _are_among(members: Sequence[Member], known: Mapping[str, Any]) -> bool:
     )
 
 
-def of(row: type, table: Any, carrying: Carrying) -> list[sa.ColumnElement[Any]]:
+def of(
+    row: type,
+    table: Any,
+    carrying: Carrying,
+    others: Mapping[str, sa.ColumnElement[Any]] | None = None,
+) -> list[sa.ColumnElement[Any]]:
     """Return the columns for all that a row may carry, in the order of its fields.
 
     What is not asked for is NULL, and so is what can't be told in JSON: a number for instance that
@@ -112,10 +117,12 @@ def of(row: type, table: Any, carrying: Carrying) -> list[sa.ColumnElement[Any]]
         table: Where its other columns come from; of a page the page itself, since what is carried
             by rows that are left out later would be written in vain.
         carrying: What is asked for; the names in it don't matter.
+        others: Fields that come from elsewhere.
     """
-    asked = {part.attribute: part for part in carrying.parts}
+    carried = {part.attribute: _carried(row, table, part) for part in carrying.parts}
+    known = carried | dict(others or {})
     return [
-        (_carried(row, table, asked[name]) if name in asked else sa.null()).label(name)
+        known.get(name, sa.null()).label(name)
         for name in row._field_defaults  # type: ignore[attr-defined]
     ]
 

@@ -24,17 +24,19 @@ class Shape:
 
     unread: Unread
     carrying: Carrying
+    listed: bool = False
     _hash: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.unread, self.carrying)))
+        object.__setattr__(self, "_hash", hash((self.unread, self.carrying, self.listed)))
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shape) and (
-            (self.unread, self.carrying) == (other.unread, other.carrying)
+            (self.unread, self.carrying, self.listed)
+            == (other.unread, other.carrying, other.listed)
         )
 
     @property
@@ -53,6 +55,8 @@ class Reading:
         otherwise: What they are to carry instead, where one of them can't tell all of itself; None
             where they are not asked to.
         alone: Whether these rows are all that an answer is made of, if they tell all of themselves.
+        listed: Whether rows are to say how many their list has, where that is no walk over them;
+            `alone` then holds only if they do.
         shape: What a statement is built by.
         parameters: The values for the statement's parameters.
     """
@@ -61,16 +65,23 @@ class Reading:
     carrying: Carrying = NOTHING
     otherwise: Carrying | None = None
     alone: bool = False
+    listed: bool = False
     shape: Shape = field(init=False)
     parameters: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", Shape(self.unread, self.carrying.shape()))
+        object.__setattr__(self, "shape", Shape(self.unread, self.carrying.shape(), self.listed))
         object.__setattr__(self, "parameters", self.carrying.parameters())
 
     def untold(self) -> Reading:
         """Return what is read where rows tell nothing of themselves."""
-        return self if self.otherwise is None else Reading(self.unread, self.otherwise)
+        if self.otherwise is None:
+            return self
+        return Reading(self.unread, self.otherwise, listed=self.listed)
+
+    def unlisted(self) -> Reading:
+        """Return what is read where rows can't say how many their list has."""
+        return Reading(self.unread, self.carrying, self.otherwise)
 
 
 # Every column, and nothing as JSON.
@@ -89,8 +100,11 @@ async def fetch(
         read: What is read.
     """
     records = await db.fetch(statement(read.shape), parameters | read.parameters, alone=read.alone)
-    # `told` is the last field of rows that have it.
-    if read.otherwise is None or all(record[-1] is not None for record in records):
+    if read.otherwise is None:
+        return records
+    # `told` is the last field of rows that have it. No row says how many there are.
+    tell_all = bool(records) or not (read.alone and read.listed)
+    if tell_all and all(record[-1] is not None for record in records):
         return records
     return await fetch(db, statement, parameters, read.untold())
 
@@ -105,13 +119,19 @@ def within(
     return columns.of(row, table, others, shape.unread)
 
 
-def shown(row: type[NamedTuple], shape: Shape, rows: sa.Subquery) -> list[sa.ColumnElement[Any]]:
+def shown(
+    row: type[NamedTuple],
+    shape: Shape,
+    rows: sa.Subquery,
+    listed: sa.ColumnElement[int] | None = None,
+) -> list[sa.ColumnElement[Any]]:
     """Return the columns of a row type, and of what it carries.
 
     Args:
         row: The type of the rows.
         shape: What is read of them.
         rows: Those that are wanted, with the columns that `within` returns.
+        listed: How many rows their list has, where they are to say so.
     """
     # What they tell is not sent twice.
     hidden = columns.needless(row) if shape.is_told else ALL_READ
@@ -121,5 +141,5 @@ def shown(row: type[NamedTuple], shape: Shape, rows: sa.Subquery) -> list[sa.Col
             for name in row._fields
             if name not in row._field_defaults
         ),
-        *carried.of(row, rows, shape.carrying),
+        *carried.of(row, rows, shape.carrying, {} if listed is None else {"listed": listed}),
     ]

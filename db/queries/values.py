@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from db import filters
 from db.database import Snapshot
+from db.keyset import Keyset
 from db.models import interceptions, kinds
 from db.queries import scope
 from db.statement import Statement
@@ -26,15 +27,24 @@ _COLUMNS = {
 
 
 async def distinct(
-    db: Snapshot, kind: Kind, reader: UUID | None, *, prefix: str, limit: int, offset: int
+    db: Snapshot,
+    kind: Kind,
+    reader: UUID | None,
+    *,
+    prefix: str,
+    window: Keyset,
+    alone: bool = False,
 ) -> list[str]:
-    """Return the distinct values that begin with the prefix, ascending by code point."""
-    parameters = {"limit": limit, "offset": offset} | scope.parameters(reader)
+    """Return a window of the distinct values that begin with the prefix, ascending by code point.
+
+    `alone` says, as to `Snapshot.fetch`, that nothing else is told together with them.
+    """
+    parameters = window.parameters() | scope.parameters(reader)
     if prefix:
         parameters["prefix"] = filters.escaped_for_like(prefix) + "%"
     by_kinds = reader is None and await db.has_rollup()
     statement = _distinct(kind, reader is not None, bool(prefix), by_kinds)
-    return [row[0] for row in await db.fetch(statement, parameters)]
+    return [row[0] for row in await db.fetch(statement, parameters, alone=alone)]
 
 
 @cache

@@ -19,7 +19,7 @@ from resolvers.errors import ApiError, UnauthenticatedError, api_error
 from resolvers.principal import Principal
 from schema.limits import Limits
 from server import graphiql, logs
-from server.auth import authenticate
+from server.auth import answered
 from server.context import context_of
 from server.errors import RETRY_AFTER, unauthenticated
 from server.graphql import errors, media, response
@@ -82,9 +82,7 @@ class GraphQLEndpoint:
         profile = self._settings.http_profile
         try:
             self._check(request, headers, media_type)
-            principal = await authenticate(request)
-            asked = await self._read(request, headers)
-            return await self._operate(request, headers, principal, asked)
+            return await self._for_caller(request, headers)
         except ProtocolError as error:
             return response.of_protocol_error(error, profile)
         except RequestError as error:
@@ -97,6 +95,17 @@ class GraphQLEndpoint:
             return self._failed(request, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets one sentence)
             return self._failed(request, error)
+
+    async def _for_caller(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        read: list[GraphQLRequest] = []
+
+        async def answer(principal: Principal) -> Answer:
+            # A body can be read once, and an answer may have to be made again.
+            if not read:
+                read.append(await self._read(request, headers))
+            return await self._operate(request, headers, principal, read[0])
+
+        return await answered(request, answer)
 
     def _failed(self, request: Request, error: Exception) -> Answer:
         """Answer for an error that no field raised: nothing could be answered."""

@@ -12,7 +12,13 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from resolvers.context import Context
-from resolvers.errors import OperationTimeoutError, ServiceUnavailableError, api_error
+from resolvers.errors import (
+    OperationTimeoutError,
+    ServiceUnavailableError,
+    UnauthenticatedError,
+    api_error,
+)
+from resolvers.principal import Principal
 from server import auth, errors, logs
 from server.context import context_of
 from server.rest.encoding import JSONAnswer
@@ -106,25 +112,30 @@ def _fits(endpoint: Endpoint, segments: list[bytes]) -> bool:
 async def _respond(endpoint: Endpoint, request: Request) -> Response:
     log = logs.of(request)
     log.operation = endpoint.name
-    principal = await auth.authenticate(request)
     asked = Asked(
         Parameters(request.query_params),
         request.scope["raw_path"].decode("ascii", "replace"),
         request.path_params["last"].decode("utf-8", "replace"),
     )
-    try:
+
+    async def answer(principal: Principal) -> Answer:
         ctx = context_of(request.app, principal)
         async with ctx.db:
             try:
                 seconds = request.app.state.settings.operation_timeout
-                answer = await within(seconds, endpoint.answer(ctx, asked), request.receive)
+                return await within(seconds, endpoint.answer(ctx, asked), request.receive)
             finally:
                 log.statements, log.rows = ctx.db.statements, ctx.db.rows
-        return JSONAnswer(answer.content, headers=answer.headers)
+
+    try:
+        found = await auth.answered(request, answer)
+        return JSONAnswer(found.content, headers=found.headers)
     except RefusedError as refused:
         return JSONAnswer(refused.body(), refused.status)
     except ClientGoneError:
         return Response(status_code=CLIENT_GONE)
+    except UnauthenticatedError:
+        raise
     except Exception as error:  # noqa: BLE001 (whatever it is, the contract has one sentence)
         known = api_error(error)
         if isinstance(known, ServiceUnavailableError | OperationTimeoutError):

@@ -18,7 +18,7 @@ from db.rows import SessionRow
 from resolvers import matching_sessions, search, sessions
 from resolvers.carrying import Readings
 from resolvers.context import Context
-from resolvers.matching_sessions import MatchingSession
+from resolvers.matching_sessions import Figures
 from server.rest import encoding, lists
 from server.rest.endpoint import Answer, Asked, Endpoint
 from server.rest.lists import ListName
@@ -64,6 +64,8 @@ _READING = Reading(
     columns.unread(SessionRow, _READS) | {"ordered_at"},
     Carrying((_TOLD,)),
     otherwise=Carrying((encoding.INITIATOR, _LAST_PROMPT)),
+    alone=True,
+    listed=True,
 )
 _READINGS = Readings.made({SessionRow: _READING})
 
@@ -80,12 +82,14 @@ async def _answer(ctx: Context, asked: Asked) -> Answer:
     filter_ = await lists.filter_of(ctx, _NAME, q, search.SESSIONS)
     after = await _position(ctx, filter_, session_id, initiator_id)
     window = Keyset(limit=limit, offset=paging.offset, after=after)
-    count = (await sessions.counts(ctx, [filter_]))[0]
     ctx.readings = _READINGS
     found = await matching_sessions.page(ctx, filter_, window)
+    count = found[0][0].listed if found else None
+    if count is None:
+        count = (await sessions.counts(ctx, [filter_]))[0]
     headers = {}
     if len(found) == limit:
-        headers["Link"] = f'<{_next(asked, q, limit, found[-1])}>; rel="next"'
+        headers["Link"] = f'<{_next(asked, q, limit, found[-1][0])}>; rel="next"'
     return Answer({"count": count, "sessions": await _encoded(ctx, found)}, headers)
 
 
@@ -107,28 +111,31 @@ async def _position(
     return found
 
 
-def _next(asked: Asked, q: str, limit: int, last: MatchingSession) -> str:
+def _next(asked: Asked, q: str, limit: int, last: SessionRow) -> str:
     """Return the link to the page behind a full one."""
     query = {
         "q": q,
         "limit": limit,
-        "after_session_id": last.row.session_id,
-        "after_initiator": last.row.initiator_id,
+        "after_session_id": last.session_id,
+        "after_initiator": last.initiator_id,
     }
     return f"{asked.path}?{urlencode({name: value for name, value in query.items() if value})}"
 
 
 async def _encoded(
-    ctx: Context, found: Sequence[MatchingSession]
+    ctx: Context, found: Sequence[tuple[SessionRow, Figures]]
 ) -> list[dict[str, object]] | list[Fragment]:
-    rows = [each.row for each in found]
-    told = [Fragment(row.told) for row in rows if row.told is not None]
+    told = [Fragment(row.told) for row, _ in found if row.told is not None]
     # Of a page either all rows tell themselves or none does.
     if told:
         return told
+    rows = [row for row, _ in found]
     initiators = await lists.initiators_of(ctx, rows)
     prompts = await _last_prompts(ctx, rows)
-    return [_session(*each) for each in zip(found, initiators, prompts, strict=True)]
+    return [
+        _session(row, figures, initiator, prompt)
+        for (row, figures), initiator, prompt in zip(found, initiators, prompts, strict=True)
+    ]
 
 
 async def _last_prompts(ctx: Context, rows: Sequence[SessionRow]) -> list[str | Fragment | None]:
@@ -147,9 +154,11 @@ def _carried(prompt: str) -> Fragment | None:
 
 
 def _session(
-    session: MatchingSession, initiator: dict[str, object] | Fragment, prompt: str | Fragment | None
+    row: SessionRow,
+    figures: Figures,
+    initiator: dict[str, object] | Fragment,
+    prompt: str | Fragment | None,
 ) -> dict[str, object]:
-    row, started_at, ended_at, thread_count = session
     told: dict[str, object] = {
         "id": row.session_id,
         "initiator": initiator,
@@ -157,15 +166,17 @@ def _session(
         "models": row.models,
         "client": row.client,
         "metadata": row.metadata,
-        "started_at": moment(started_at),
-        "ended_at": moment(ended_at),
-        "threads": thread_count,
+        "started_at": moment(figures.started_at),
+        "ended_at": moment(figures.ended_at),
+        "threads": figures.thread_count,
         "token_usage_summary": encoding.token_sums(row.token_sums),
     }
     if prompt is not None:
         told["last_prompt"] = prompt
     # Where there is no prompt, the start that is told above.
-    told["last_active_at"] = moment(row.last_active_at if row.last_prompt_id else started_at)
+    told["last_active_at"] = moment(
+        row.last_active_at if row.last_prompt_id else figures.started_at
+    )
     return told
 
 

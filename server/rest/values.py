@@ -27,7 +27,7 @@ def _endpoint(name: str, kind: Kind, language: Language) -> Endpoint:
         except SearchError as error:
             raise lists.refused_search(list_name, error) from None
         wanted = ValueList(kind, prefix=prefix, limit=limit, offset=paging.offset)
-        return Answer(await values.of(ctx, wanted))
+        return Answer(await values.of(ctx, wanted, alone=True))
 
     return Endpoint(name, (name,), answer)
 

@@ -29,18 +29,26 @@ async def of_all(db: Snapshot, reader: UUID | None, filter_: Filter, plan: Plan)
     """Return how many sessions pass."""
     if plan.number is not None:
         return plan.number
-    if all(names <= {"initiator_id"} for names in plan.shape):
-        statement = _summed(plan.shape, reader is not None)
-    else:
-        statement = _walked(plan, reader is not None)
+    scoped = reader is not None
+    statement = _summed(plan.shape, scoped) if is_sum(plan) else _walked(plan, scoped)
     parameters = filter_.parameters() | scope.parameters(reader)
     return int((await db.fetch(statement, parameters))[0][0])
 
 
+def is_sum(plan: Plan) -> bool:
+    """Say whether they are counted by initiator alone, so that a statement can add that up."""
+    return all(names <= {"initiator_id"} for names in plan.shape)
+
+
+def summed(shape: tuple[Shape, ...], scoped: bool) -> sa.Select[Any]:
+    """Return the sum that counts those that pass a filter by initiator."""
+    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
+    return sa.select(sa.cast(_total(), sa.BigInteger)).where(*conditions)
+
+
 @cache
 def _summed(shape: tuple[Shape, ...], scoped: bool) -> Statement:
-    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
-    return Statement.of(sa.select(_total()).where(*conditions))
+    return Statement.of(summed(shape, scoped))
 
 
 @lru_cache(maxsize=4096)

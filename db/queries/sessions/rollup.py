@@ -17,6 +17,7 @@ from db.keyset import Keyset
 from db.queries import columns, own, reading, scope, writing
 from db.queries.interceptions import session_parameters
 from db.queries.reading import Reading
+from db.queries.sessions import counts
 from db.queries.sessions.passing import SESSIONS, of_reader, passing
 from db.queries.sessions.plan import OF_KINDS, Listing
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
@@ -62,6 +63,8 @@ async def page(
     )
     statement = partial(_page, listing, reader is not None, window.shape(sized=sized))
     parameters = window.parameters() | filter_.parameters() | scope.parameters(reader)
+    if read.listed and not counts.is_sum(listing.plan):
+        read = read.unlisted()
     rows = await reading.fetch(db, statement, parameters, read)
     return list(map(SessionRow._make, rows))
 
@@ -71,7 +74,8 @@ def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Sh
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
     select = sa.select(*_columns(read, by[0])).where(*of_reader(scoped), *passing(listing.plan))
     descending = listing.order.descending
-    shown = partial(reading.shown, SessionRow, read)
+    count = counts.summed(listing.plan.shape, scoped).scalar_subquery() if read.listed else None
+    shown = partial(reading.shown, SessionRow, read, listed=count)
     return Statement.of(keyset.windowed(select, window, by, descending=descending, shown=shown))
 
 

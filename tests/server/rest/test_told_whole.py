@@ -31,7 +31,10 @@ def refuse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_session", refused)
 
 
-@pytest.mark.parametrize("query", ["limit=100", "limit=7&offset=3", "q=session_id:s1"])
+@pytest.mark.parametrize(
+    "query",
+    ["limit=100", "limit=7&offset=3", "limit=7&offset=10000", "q=session_id:s1", "q=initiator:ada"],
+)
 async def test_both_ways_tell_the_same(
     rest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
