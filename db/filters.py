@@ -202,6 +202,9 @@ _OF_INTERCEPTIONS: dict[str, _Condition] = {
     "started_before": lambda t, p: t.c.started_at <= p.value("started_before", _TIMESTAMP),
 }
 
+# Those that the kind of an interception decides.
+OF_KINDS = frozenset({"providers", "provider_names", "models", "clients", "credential_kind"})
+
 _OF_TOOL_USAGES: dict[str, _Condition] = {
     "tools": lambda t, p: t.c.tool == p.texts("tools"),
     "server_urls": lambda t, p: t.c.server_url == p.texts("server_urls"),

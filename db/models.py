@@ -343,6 +343,23 @@ tool_counts = sa.Table(
     postgresql_with={"fillfactor": 80},
 )
 
+# How many interceptions have ended, by initiator and kind; of several rows the sum counts.
+interception_counts = sa.Table(
+    "aibridge_interception_counts",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("initiator_id", sa.Uuid, nullable=False),
+    sa.Column("digest", sa.Uuid, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("provider_name", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("credential_kind", sa.Text, nullable=False),
+    sa.Column("interceptions", sa.BigInteger, nullable=False),
+    sa.Index("ix_aibridge_interception_counts_key", "initiator_id", "digest"),
+    postgresql_with={"fillfactor": 80},
+)
+
 # A view of all users, deleted ones too; Alembic does not compare views, so it stands alone.
 visible_users = sa.table(
     "visible_users",

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from db import session_counts
+from db import counts
 from db.connections import translated
 from db.url import for_asyncpg
 
@@ -38,7 +38,8 @@ _KEEPS_COUNTS = {
     for what in ("inserted", "updated", "deleted", "truncated")
 }
 _FIRES = {
-    "aibridge_interceptions": _KEEPS_SESSIONS,
+    "aibridge_interceptions": _KEEPS_SESSIONS
+    | {f"counted_{what}": fires for what, fires in _KEEPS_SESSIONS.items()},
     "aibridge_token_usages": _KEEPS_SESSIONS,
     "aibridge_user_prompts": _KEEPS_SESSIONS,
     "aibridge_tool_usages": _KEEPS_SESSIONS,
@@ -217,7 +218,7 @@ class Findings:
         triggers: Sentences on triggers that are missing or do not fire.
         count: Sessions that differ.
         differences: The first of them.
-        counts: Sentences on sessions that are not counted as they are.
+        counts: Sentences on interceptions and sessions that are not counted as they are.
     """
 
     triggers: list[str]
@@ -239,9 +240,9 @@ async def check(url: str) -> Findings:
     ):
         rows = await connection.fetch(_DIFFERENCES)
         triggers = await trigger_faults(connection)
-        counts = await session_counts.faults(connection)
+        miscounts = await counts.faults(connection)
     differences = [_difference(*row) for row in rows]
-    return Findings(triggers, rows[0]["count"] if rows else 0, differences, counts)
+    return Findings(triggers, rows[0]["count"] if rows else 0, differences, miscounts)
 
 
 def _difference(session_id: str, initiator_id: UUID, *texts: Any) -> Difference:
@@ -285,8 +286,8 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
                 await _recompute(connection, [k[0] for k in keys], [k[1] for k in keys])
                 done += len(keys)
                 progress(done)
-        if await session_counts.faults(connection):
-            await session_counts.recount(connection)
+        if await counts.faults(connection):
+            await counts.recount(connection)
     return done
 
 

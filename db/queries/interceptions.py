@@ -12,16 +12,20 @@ import sqlalchemy as sa
 
 from db import filters, keyset
 from db.database import Snapshot
-from db.filters import Filter
+from db.filters import OF_KINDS, Filter
 from db.keyset import Keyset
-from db.models import interceptions, sessions, tool_usages
+from db.models import interception_counts, interceptions, tool_usages
 from db.queries import columns, prompt_search, reading, scope
 from db.queries.reading import Reading
 from db.rows import InterceptionRow, SessionKey
 from db.statement import Statement
 
 _i = interceptions.alias("i")
+_c = interception_counts.alias("c")
 _NEWEST = (_i.c.started_at, _i.c.id)
+
+# Criteria that decide alike for all interceptions that are counted together.
+_OF_COUNTS = OF_KINDS | {"initiator_id"}
 
 
 def of_session_keys(table: Any) -> list[sa.ColumnElement[bool]]:
@@ -80,23 +84,20 @@ def _page(
 
 
 async def count(db: Snapshot, reader: UUID | None, filter_: Filter) -> int:
-    """Return how many interceptions pass; without a filter the rollup's counts are added up."""
+    """Return how many interceptions pass; a sum over few rows where their kinds decide that."""
     filter_ = await prompt_search.planned(db, reader, filter_, for_count=True)
     shape, scoped = filter_.shape(), reader is not None
-    if filters.is_empty(shape) and await db.has_rollup():
-        statement = _count_by_rollup(scoped)
-    else:
-        statement = _count(shape, scoped)
+    is_sum = all(names <= _OF_COUNTS for names in shape) and await db.has_rollup()
+    statement = (_summed if is_sum else _count)(shape, scoped)
     rows = await db.fetch(statement, filter_.parameters() | scope.parameters(reader))
     return int(rows[0][0])
 
 
 @cache
-def _count_by_rollup(scoped: bool) -> Statement:
-    select = sa.select(sa.func.coalesce(sa.func.sum(sessions.c.interceptions), 0))
-    if scoped:
-        select = select.where(sessions.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid))
-    return Statement.of(select)
+def _summed(shape: tuple[filters.Shape, ...], scoped: bool) -> Statement:
+    conditions = [*scope.of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
+    total = sa.func.coalesce(sa.func.sum(_c.c.interceptions), 0)
+    return Statement.of(sa.select(sa.cast(total, sa.BigInteger)).where(*conditions))
 
 
 @cache

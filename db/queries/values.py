@@ -11,19 +11,14 @@ import sqlalchemy as sa
 from db import filters
 from db.database import Snapshot
 from db.keyset import Keyset
-from db.models import interceptions, kinds
+from db.models import interception_counts, interceptions
 from db.queries import scope
 from db.statement import Statement
 
 _i = interceptions.alias("i")
+_c = interception_counts.alias("c")
 
 Kind = Literal["model", "client", "provider"]
-
-_COLUMNS = {
-    "model": _i.c.model,
-    "client": filters.client_of(_i),
-    "provider": _i.c.provider,
-}
 
 
 async def distinct(
@@ -42,15 +37,13 @@ async def distinct(
     parameters = window.parameters() | scope.parameters(reader)
     if prefix:
         parameters["prefix"] = filters.escaped_for_like(prefix) + "%"
-    by_kinds = reader is None and await db.has_rollup()
-    statement = _distinct(kind, reader is not None, bool(prefix), by_kinds)
+    statement = _distinct(kind, reader is not None, bool(prefix), await db.has_rollup())
     return [row[0] for row in await db.fetch(statement, parameters, alone=alone)]
 
 
 @cache
-def _distinct(kind: Kind, scoped: bool, prefixed: bool, by_kinds: bool) -> Statement:
-    values = _of_kinds(kind) if by_kinds else _of_interceptions(kind, scoped)
-    found = values.subquery()
+def _distinct(kind: Kind, scoped: bool, prefixed: bool, counted: bool) -> Statement:
+    found = (_of_counts if counted else _of_interceptions)(kind, scoped).subquery()
     select = sa.select(found.c.value).order_by(sa.collate(found.c.value, "C"))
     if prefixed:
         prefix = sa.bindparam("prefix", type_=sa.Text)
@@ -63,18 +56,12 @@ def _distinct(kind: Kind, scoped: bool, prefixed: bool, by_kinds: bool) -> State
 
 
 def _of_interceptions(kind: Kind, scoped: bool) -> sa.Select[Any]:
-    value = _COLUMNS[kind].label("value")
-    return sa.select(value).where(*filters.visible(_i, scoped)).distinct()
+    value = filters.client_of(_i) if kind == "client" else _i.c[kind]
+    return sa.select(value.label("value")).where(*filters.visible(_i, scoped)).distinct()
 
 
-def _of_kinds(kind: Kind) -> sa.Select[Any]:
-    """Return the values of the rollup's kinds, each kind tried by one probe of their index.
-
-    A kind stays when its last interception goes, hence the probe. It is a scalar subquery with a
-    limit, since PostgreSQL may turn an EXISTS into a join that reads all interceptions.
-    """
-    own = (_i.c.model, _i.c.provider, _i.c.provider_name, filters.client_of(_i))
-    of_kind = (kinds.c.model, kinds.c.provider, kinds.c.provider_name, kinds.c.client)
-    same = [one == other for one, other in zip(own, of_kind, strict=True)]
-    probe = sa.select(sa.true()).where(*same, *filters.visible(_i)).limit(1).scalar_subquery()
-    return sa.select(kinds.c[kind].label("value")).where(probe).distinct()
+def _of_counts(kind: Kind, scoped: bool) -> sa.Select[Any]:
+    value = _c.c[kind].label("value")
+    found = sa.select(value).where(*scope.of_reader(scoped, _c)).group_by(value)
+    # Of several rows one may be negative.
+    return found.having(sa.func.sum(_c.c.interceptions) > 0)

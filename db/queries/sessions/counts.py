@@ -18,7 +18,7 @@ from db.database import Snapshot
 from db.filters import Filter, Shape
 from db.models import session_counts
 from db.queries import columns, scope
-from db.queries.sessions.passing import SESSIONS, Begun, days_since, of_reader, passing, since
+from db.queries.sessions.passing import SESSIONS, Begun, days_since, passing, since
 from db.queries.sessions.plan import Plan
 from db.statement import Statement
 
@@ -42,7 +42,7 @@ def is_sum(plan: Plan) -> bool:
 
 def summed(shape: tuple[Shape, ...], scoped: bool) -> sa.Select[Any]:
     """Return the sum that counts those that pass a filter by initiator."""
-    conditions = [*of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
+    conditions = [*scope.of_reader(scoped, _c), *filters.of_interceptions(shape, _c)]
     return sa.select(sa.cast(_total(), sa.BigInteger)).where(*conditions)
 
 
@@ -70,7 +70,7 @@ def _walked(plan: Plan, scoped: bool) -> Statement:
 
 
 def _counted(plan: Plan, scoped: bool, begun: Begun) -> sa.Select[Any]:
-    conditions = [*of_reader(scoped), *passing(plan, begun)]
+    conditions = [*scope.of_reader(scoped, SESSIONS), *passing(plan, begun)]
     return sa.select(sa.func.count()).select_from(SESSIONS).where(*conditions)
 
 
@@ -85,7 +85,7 @@ async def of_users(db: Snapshot, reader: UUID | None, user_ids: Sequence[UUID]) 
 def _of_users(scoped: bool) -> Statement:
     return Statement.of(
         sa.select(_c.c.initiator_id, _total())
-        .where(*of_reader(scoped, _c), _c.c.initiator_id == columns.any_uuid("user_ids"))
+        .where(*scope.of_reader(scoped, _c), _c.c.initiator_id == columns.any_uuid("user_ids"))
         .group_by(_c.c.initiator_id)
     )
 

@@ -18,11 +18,6 @@ _s = SESSIONS
 _TIMESTAMP = sa.DateTime(timezone=True)
 
 
-def of_reader(scoped: bool, table: Any = SESSIONS) -> list[sa.ColumnElement[bool]]:
-    """Return the condition that binds a reader who sees only one initiator's rows."""
-    return [table.c.initiator_id == sa.bindparam("scope", type_=sa.Uuid)] if scoped else []
-
-
 class Begun(Enum):
     """Which sessions are looked for, where interceptions since some time are: split by the start.
 

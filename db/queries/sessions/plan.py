@@ -21,16 +21,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from db import filters
 from db.database import Snapshot
-from db.filters import Filter, Shape
+from db.filters import OF_KINDS, Filter, Shape
 from db.models import kinds as _kinds
 from db.models import session_counts, tool_counts
 from db.models import tool_kinds as _tool_kinds
 from db.queries import columns, prompt_search, scope
 from db.statement import Statement
 
-# Criteria that the rollup has columns for, and those that its kinds decide.
+# Criteria that the rollup has columns for; `OF_KINDS` are those that its kinds decide.
 OF_SESSIONS = frozenset({"initiator_id", "session_ids"})
-OF_KINDS = frozenset({"providers", "provider_names", "models", "clients", "credential_kind"})
 OF_TIMES = frozenset({"started_after", "started_before"})
 
 # The criterion that its tool kinds decide, with those of kinds.

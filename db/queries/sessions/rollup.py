@@ -12,14 +12,14 @@ import sqlalchemy as sa
 
 from db import keyset
 from db.database import Snapshot
-from db.filters import Filter
+from db.filters import OF_KINDS, Filter
 from db.keyset import Keyset
 from db.queries import columns, own, reading, scope, writing
 from db.queries.interceptions import session_parameters
 from db.queries.reading import Reading
 from db.queries.sessions import counts
-from db.queries.sessions.passing import SESSIONS, of_reader, passing
-from db.queries.sessions.plan import OF_KINDS, Listing
+from db.queries.sessions.passing import SESSIONS, passing
+from db.queries.sessions.plan import Listing
 from db.rows import SessionKey, SessionRow, SessionSummaryRow
 from db.statement import Statement
 
@@ -72,7 +72,9 @@ async def page(
 @lru_cache(columns.VARIANTS)
 def _page(listing: Listing, scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     by = _BY_ACTIVITY if listing.order.by_activity else _ORDER
-    select = sa.select(*_columns(read, by[0])).where(*of_reader(scoped), *passing(listing.plan))
+    select = sa.select(*_columns(read, by[0])).where(
+        *scope.of_reader(scoped, _s), *passing(listing.plan)
+    )
     descending = listing.order.descending
     count = counts.summed(listing.plan.shape, scoped).scalar_subquery() if read.listed else None
     shown = partial(reading.shown, SessionRow, read, listed=count)
@@ -100,7 +102,7 @@ async def page_of_users(
 @lru_cache(columns.VARIANTS)
 def _page_of_users(scoped: bool, window: keyset.Shape, read: reading.Shape) -> Statement:
     select = sa.select(*_columns(read)).where(
-        *of_reader(scoped), _s.c.initiator_id == columns.any_uuid("user_ids")
+        *scope.of_reader(scoped, _s), _s.c.initiator_id == columns.any_uuid("user_ids")
     )
     return Statement.of(
         keyset.windowed_per_parent(
@@ -140,7 +142,7 @@ async def by_keys(
 
 @lru_cache(columns.VARIANTS)
 def _by_keys(scoped: bool, read: reading.Shape) -> Statement:
-    found = sa.select(*_columns(read)).where(*of_reader(scoped), *of_keys(_s))
+    found = sa.select(*_columns(read)).where(*scope.of_reader(scoped, _s), *of_keys(_s))
     return Statement.of(sa.select(*reading.shown(SessionRow, read, found.subquery())))
 
 
@@ -159,7 +161,7 @@ async def keys_by_session_ids(
 def _keys_by_session_ids(scoped: bool) -> Statement:
     return Statement.of(
         sa.select(_s.c.session_id, _s.c.initiator_id)
-        .where(*of_reader(scoped), _s.c.session_id == columns.any_text("session_ids"))
+        .where(*scope.of_reader(scoped, _s), _s.c.session_id == columns.any_text("session_ids"))
         .order_by(*(column.desc() for column in _ORDER))
     )
 

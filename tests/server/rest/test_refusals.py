@@ -153,7 +153,8 @@ async def test_6_a_failure_is_one_sentence(database_url: str) -> None:
     ):
         connection = await asyncpg.connect(database_url)
         await connection.execute(
-            "DROP TABLE IF EXISTS aibridge_interceptions, aibridge_sessions CASCADE"
+            "DROP TABLE IF EXISTS aibridge_interceptions, aibridge_sessions, "
+            "aibridge_interception_counts CASCADE"
         )
         await connection.close()
         for path, what in failing.items():

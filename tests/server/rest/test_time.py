@@ -44,7 +44,7 @@ async def locked(database_url: str) -> AsyncIterator[None]:
     """Hold a lock that every reading of the trail waits for."""
     connection = await asyncpg.connect(database_url)
     try:
-        rollup = "" if coder.IS_MEANT else ", aibridge_sessions"
+        rollup = "" if coder.IS_MEANT else ", aibridge_sessions, aibridge_interception_counts"
         await connection.execute(f"BEGIN; LOCK TABLE aibridge_interceptions{rollup}")
         yield
     finally:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from db import embedded, rollup
 from db.database import Database
 from db.filters import Filter, InterceptionCriteria
+from db.keyset import Keyset
 from db.migrations import tool
-from db.queries import sessions
+from db.queries import interceptions, sessions, values
 from tests.db import trail
+from tests.factories import Factory
 
 _ADD = """
 INSERT INTO aibridge_interceptions (id, initiator_id, provider, model, started_at, ended_at,
@@ -246,3 +249,147 @@ async def test_the_migration_counts_the_calls_that_are_there(postgres: str) -> N
     ]
     await connection.close()
     assert (await rollup.check(url)).is_clean
+
+
+async def _counted(connection: Any) -> list[tuple[str, int]]:
+    """Return the model and the interceptions of each row."""
+    rows = await connection.fetch(
+        "SELECT model, interceptions FROM aibridge_interception_counts ORDER BY 1, id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_an_interception_counts_once_it_has_ended(connection: Any) -> None:
+    await connection.execute(
+        _ADD.replace("now(), now(), s", "now(), NULL, s"), trail.USERS[0], ["a", "b"], ["opus"] * 2
+    )
+    assert await _counted(connection) == []
+    end = "UPDATE aibridge_interceptions SET ended_at = now() WHERE client_session_id = $1"
+    await connection.execute(end, "a")
+    assert await _counted(connection) == [("opus", 1)]
+    # Once more is nothing new.
+    await connection.execute(end, "a")
+    await connection.execute(end, "b")
+    assert await _counted(connection) == [("opus", 2)]
+
+
+async def test_an_interception_counts_for_what_it_is_now(connection: Any) -> None:
+    await _add(connection, "abc")
+    await connection.execute(
+        "UPDATE aibridge_interceptions SET model = 'haiku' WHERE client_session_id = 'a'"
+    )
+    assert await _counted(connection) == [("haiku", 1), ("opus", 2)]
+    await connection.execute("UPDATE aibridge_interceptions SET metadata = '{}'")
+    assert await _counted(connection) == [("haiku", 1), ("opus", 2)]
+    await connection.execute("UPDATE aibridge_interceptions SET ended_at = NULL")
+    assert await _counted(connection) == []
+
+
+async def test_what_is_deleted_is_not_counted(connection: Any) -> None:
+    await _add(connection, "abc")
+    await _add(connection, "d", "haiku")
+    await connection.execute(
+        "DELETE FROM aibridge_interceptions WHERE client_session_id IN ('a', 'd')"
+    )
+    assert await _counted(connection) == [("opus", 2)]
+    await connection.execute("TRUNCATE aibridge_interceptions CASCADE")
+    assert await _counted(connection) == []
+
+
+async def test_writers_of_interceptions_do_not_wait_for_one_another(
+    connection: Any, database_url: str
+) -> None:
+    await _add(connection, "a")
+    other = await asyncpg.connect(database_url)
+    await connection.execute("BEGIN")
+    await _add(connection, "b")
+    await asyncio.wait_for(_add(other, "c"), 5)
+    await connection.execute("COMMIT")
+    await other.close()
+    assert await _counted(connection) == [("opus", 2), ("opus", 1)]
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_interceptions_are_counted_by_whatever_their_kind_decides(
+    connection: Any, database: Database
+) -> None:
+    await _add(connection, "abc")
+    await _add(connection, "a", "haiku")
+    await connection.execute(_ADD, trail.USERS[1], ["d"], ["opus"])
+    opus, haiku = ("opus",), ("haiku",)
+    cases = [
+        (None, InterceptionCriteria(), 5),
+        (None, InterceptionCriteria(models=opus), 4),
+        (None, InterceptionCriteria(models=opus + haiku, providers=("p",)), 5),
+        (None, InterceptionCriteria(models=opus, initiator_id=trail.USERS[1]), 1),
+        (None, InterceptionCriteria(clients=("Unknown",), credential_kind="centralized"), 5),
+        (None, InterceptionCriteria(clients=("Cursor",)), 0),
+        (trail.USERS[0], InterceptionCriteria(), 4),
+        (trail.USERS[1], InterceptionCriteria(models=haiku), 0),
+    ]
+    async with database.snapshot() as snapshot:
+        for reader, criteria, number in cases:
+            found = await interceptions.count(snapshot, reader, Filter((criteria,)))
+            assert found == number, (reader, criteria)
+
+
+async def test_models_are_those_of_interceptions_that_are_there(
+    connection: Any, database: Database
+) -> None:
+    await _add(connection, "ab")
+    await _add(connection, "c", "haiku")
+    await connection.execute(_ADD, trail.USERS[1], ["d"], ["sonnet"])
+
+    async def models(reader: UUID | None = None) -> list[str]:
+        async with database.snapshot() as snapshot:
+            window = Keyset(limit=10)
+            return await values.distinct(snapshot, "model", reader, prefix="", window=window)
+
+    assert await models() == ["haiku", "opus", "sonnet"]
+    assert await models(trail.USERS[1]) == ["sonnet"]
+    await connection.execute("DELETE FROM aibridge_interceptions WHERE model = 'haiku'")
+    assert await models() == ["opus", "sonnet"]
+
+
+async def test_a_rebuild_mends_counts_of_interceptions_that_were_tampered_with(
+    connection: Any, database_url: str
+) -> None:
+    await _add(connection, "abc")
+    await connection.execute("UPDATE aibridge_interception_counts SET interceptions = 7")
+    (fault,) = (await rollup.check(database_url)).counts
+    assert fault == (
+        f"interceptions of {trail.USERS[0]} with opus of p () by Unknown, centralized: "
+        "counted 7, should be 3"
+    )
+    await rollup.rebuild(database_url)
+    assert (await rollup.check(database_url)).is_clean
+    assert await _counted(connection) == [("opus", 3)]
+
+
+async def test_the_migration_counts_the_interceptions_that_are_there(postgres: str) -> None:
+    url = await embedded.database_url(postgres, "test_counts_of_old_interceptions")
+    await tool.upgrade(url, "0009")
+    connection = await asyncpg.connect(url)
+    await connection.execute(trail.ADD_USERS)
+    await _add(connection, "abc")
+    await _add(connection, "c", "haiku")
+    await tool.upgrade(url)
+    assert await _counted(connection) == [("haiku", 1), ("opus", 3)]
+    await connection.close()
+    assert (await rollup.check(url)).is_clean
+
+
+@pytest.mark.parametrize("client", [None, "Unknown", "Codex"])
+async def test_a_count_by_client_knows_those_without_one(
+    database: Database, database_url: str, client: str | None
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    make = Factory(connection)
+    await make.interception(await make.user("ann"), "s1", client=client)
+    await connection.close()
+    async with database.snapshot() as snapshot:
+        counts = [
+            await interceptions.count(snapshot, None, Filter((InterceptionCriteria(clients=(c,)),)))
+            for c in ("Unknown", "Codex")
+        ]
+    assert counts == [client != "Codex", client == "Codex"]
