@@ -23,6 +23,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the counts and what keeps them."""
+    op.execute(
+        "ALTER TABLE aibridge_interceptions RESET "
+        "(autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor)"
+    )
     for what in ("inserted", "updated", "deleted", "truncated", "replicated"):
         op.execute(f"DROP TRIGGER aibridge_sessions_counted_{what} ON aibridge_interceptions")
     for function in ("interceptions_counted", "interception_counted", "interceptions_uncounted"):
