@@ -158,30 +158,13 @@ class Database:
         """Whether the database was found to keep its rollup of sessions, a moment ago."""
         return monotonic() < self._keeps_rollup_until
 
-    async def begin(self) -> tuple[Connection, bool]:
-        """Return a connection in a new snapshot, and whether the rollup is kept.
-
-        Raises:
-            DatabaseError: As `Snapshot.fetch`.
-        """
-        connection = await self.connections.begin()
-        is_kept = self.is_known_to_keep_rollup
-        if not is_kept and not self.is_attached:
-            try:
-                is_kept = await connection.fetchval(rollup.IS_KEPT)
-            except FAULTS as error:
-                self.end(connection, failed=True)
-                raise translated(error) from error
-            except BaseException:
-                self.end(connection, failed=True)
-                raise
-            if is_kept:
-                self._keeps_rollup_until = monotonic() + _BELIEVED_SECONDS
-        return connection, is_kept
-
-    def end(self, connection: Connection, *, failed: bool) -> None:
-        """Take back what `begin` returned; `failed` where a statement failed or was abandoned."""
-        self.connections.end(connection, failed=failed)
+    async def keeps_rollup(self, connection: Connection) -> bool:
+        """Say whether the rollup is kept, by what was found a moment ago or by a look at it."""
+        if self.is_attached:
+            return False
+        if not self.is_known_to_keep_rollup and await connection.fetchval(rollup.IS_KEPT):
+            self._keeps_rollup_until = monotonic() + _BELIEVED_SECONDS
+        return self.is_known_to_keep_rollup
 
 
 class Snapshot:
@@ -199,7 +182,7 @@ class Snapshot:
         self._failure: DatabaseError | None = None
         self._abandoned = False
         self._fetching: set[asyncio.Task[Any] | None] = set()
-        self._rollup = False
+        self._keeps_rollup: bool | None = None
         self.statements = 0
         self.rows = 0
         # Told of each statement that was run: its SQL, its rows, and how many seconds it took.
@@ -222,7 +205,7 @@ class Snapshot:
         finally:
             connection, self._connection = self._connection, None
             if connection is not None:
-                self._database.end(connection, failed=self._abandoned)
+                self._database.connections.end(connection, failed=self._abandoned)
 
     async def begin(self) -> None:
         """Begin the transaction, where several statements are known to follow.
@@ -277,11 +260,22 @@ class Snapshot:
         return self._database.is_attached
 
     async def has_rollup(self) -> bool:
-        """Say whether the database keeps its rollup of sessions: the table is there, and kept."""
+        """Say whether the database keeps its rollup of sessions: the table is there, and kept.
+
+        Raises:
+            DatabaseError: As `fetch`.
+        """
         if self._connection is None and self._database.is_known_to_keep_rollup:
             return True
-        await self.begin()
-        return self._rollup
+        if self._keeps_rollup is None:
+            task = asyncio.current_task()
+            self._fetching.add(task)
+            try:
+                async with self._lock:
+                    self._keeps_rollup = await self._look_for_rollup()
+            finally:
+                self._fetching.discard(task)
+        return self._keeps_rollup
 
     async def _run(self, sql: str, arguments: Sequence[Any], *, alone: bool) -> Sequence[Record]:
         connection = await (self._take() if alone else self._open())
@@ -302,6 +296,17 @@ class Snapshot:
         self.rows += len(rows)
         return rows
 
+    async def _look_for_rollup(self) -> bool:
+        connection = await self._open()
+        self._abandoned = True
+        try:
+            is_kept = await self._database.keeps_rollup(connection)
+        except FAULTS as error:
+            self._failure = translated(error)
+            raise self._failure from error
+        self._abandoned = False
+        return is_kept
+
     async def _take(self) -> Connection:
         self._require()
         try:
@@ -314,7 +319,7 @@ class Snapshot:
         self._require()
         if self._connection is None:
             try:
-                connection, self._rollup = await self._database.begin()
+                connection = await self._database.connections.begin()
             except DatabaseError as error:
                 self._failure = error
                 raise
@@ -322,7 +327,7 @@ class Snapshot:
                 self._require()
             except DatabaseError:
                 # The operation ended meanwhile, and nobody else would give it back.
-                self._database.end(connection, failed=False)
+                self._database.connections.end(connection, failed=False)
                 raise
             self._connection = connection
         return self._connection

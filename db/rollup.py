@@ -53,16 +53,30 @@ _WANTED = ", ".join(
 
 _ENABLE = {"O": "", "R": "REPLICA ", "A": "ALWAYS "}
 
-# Whether the table is there, with all triggers that keep it: without one of them its figures would
-# be wrong in silence, so readers go by the plain tables then.
+# The triggers as they should be, each with the version of the row that tells of it: PostgreSQL
+# writes a new one with every change, be it off and on again.
+_FIRING = f"""
+SELECT wanted.relation, wanted.name, t.oid || ':' || t.xmin AS mark
+FROM (VALUES {_WANTED}) wanted(relation, name, fires)
+LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
+    AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
+"""  # noqa: S608
+
+# Whether the table is there, with all triggers that keep it, as they were when it was last made:
+# without one of them its figures would be wrong in silence, so readers go by the plain tables then.
 IS_KEPT = f"""
 SELECT NOT EXISTS (
-    SELECT FROM (VALUES {_WANTED}) wanted(relation, name, fires)
-    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
-        AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
-    WHERE t.oid IS NULL
+    SELECT FROM ({_FIRING}) f
+    LEFT JOIN aibridge_rollup_marks m
+        ON m.relation = f.relation AND m.trigger = f.name AND m.mark = f.mark
+    WHERE m.mark IS NULL
 )
 """  # noqa: S608
+
+_MARK = """
+INSERT INTO aibridge_rollup_marks (relation, trigger, mark)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+"""
 
 # The plain definition, read off the tables without regard to speed.
 _TRUTH = """
@@ -176,7 +190,11 @@ FROM unnest($1::text[], $2::uuid[]) k(session_id, initiator_id)
 """
 
 _TRIGGERS = """
-SELECT c.relname || '.' || t.tgname AS name, t.tgenabled::text AS fires
+SELECT c.relname || '.' || t.tgname AS name, t.tgenabled::text AS fires,
+    EXISTS (
+        SELECT FROM aibridge_rollup_marks m
+        WHERE m.relation = c.relname AND m.trigger = t.tgname AND m.mark = t.oid || ':' || t.xmin
+    ) AS is_marked
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE t.tgname LIKE 'aibridge\\_sessions\\_%' AND c.relname = ANY ($1::text[])
     AND pg_table_is_visible(c.oid)
@@ -254,19 +272,32 @@ def _difference(session_id: str, initiator_id: UUID, *texts: Any) -> Difference:
 
 
 async def trigger_faults(connection: asyncpg.Connection) -> list[str]:
-    """Return a sentence for each trigger that is missing or does not fire as it should."""
-    found = dict(await connection.fetch(_TRIGGERS, list(_FIRES)))
-    faults = []
+    """Return a sentence for each trigger that is missing or does not fire as it should.
+
+    One more where triggers do again, but the rollup was not made anew since.
+    """
+    rows = await connection.fetch(_TRIGGERS, list(_FIRES))
+    found = {row["name"]: row for row in rows}
+    faults, changed = [], []
     for table, triggers in _FIRES.items():
         for what, fires in triggers.items():
             name = f"{table}.aibridge_sessions_{what}"
-            if name not in found:
+            row = found.get(name)
+            if row is None:
                 faults.append(f"trigger {name} is missing")
-            elif found[name] != fires:
+            elif row["fires"] != fires:
                 faults.append(
                     f"trigger {name} does not fire as it should: ALTER TABLE {table} "
                     f"ENABLE {_ENABLE[fires]}TRIGGER aibridge_sessions_{what}"
                 )
+            elif not row["is_marked"]:
+                changed.append(name)
+    if changed:
+        others = f" and {len(changed) - 1} more" if changed[1:] else ""
+        faults.append(
+            f"trigger {changed[0]}{others} was switched or made anew since the rollup was made, "
+            "which may lack what was written meanwhile: aibridge sessions rebuild"
+        )
     return faults
 
 
@@ -279,6 +310,9 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
     """
     done = 0
     async with _connected(url) as connection:
+        # What changes from here on is found to have changed.
+        firing = [row for row in await connection.fetch(_FIRING) if row["mark"]]
+        marks = [[row[column] for row in firing] for column in ("relation", "name", "mark")]
         for statement in (_NEXT_KEYS, _STRAY_KEYS):
             last: tuple[str, UUID] = ("", UUID(int=0))
             while keys := await connection.fetch(statement, *last, _BATCH):
@@ -288,6 +322,9 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
                 progress(done)
         if await counts.faults(connection):
             await counts.recount(connection)
+        async with connection.transaction():
+            await connection.execute("DELETE FROM aibridge_rollup_marks")
+            await connection.execute(_MARK, *marks)
     return done
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import embedded, rollup
+from db.database import Database
 from db.migrations import tool
 from tests.db import trail
 from tests.factories import Factory
@@ -359,3 +360,74 @@ async def test_a_batch_leaves_the_planner_to_the_rest_of_the_transaction(
         assert await connection.fetchval("SHOW enable_nestloop") == chosen
     assert await connection.fetchval("SHOW enable_nestloop") == "on"
     assert (await rollup.check(database_url)).is_clean
+
+
+_SWITCHED = (
+    "ALTER TABLE aibridge_interceptions DISABLE TRIGGER aibridge_sessions_inserted",
+    "ALTER TABLE aibridge_interceptions ENABLE TRIGGER aibridge_sessions_inserted",
+)
+
+
+async def _is_kept(database: Database) -> bool:
+    async with database.snapshot() as snapshot:
+        return await snapshot.has_rollup()
+
+
+async def test_what_was_written_while_a_trigger_was_off_is_missed_until_the_rebuild(
+    connection: Any, database: Database, database_url: str, make: Factory
+) -> None:
+    off, on = _SWITCHED
+    await connection.execute(off)
+    await make.interception(trail.USERS[0], "unseen")
+    # Nobody asked meanwhile.
+    await connection.execute(on)
+    assert not await _is_kept(database)
+    (fault,) = (await rollup.check(database_url)).triggers
+    assert fault == (
+        "trigger aibridge_interceptions.aibridge_sessions_inserted was switched or made anew since "
+        "the rollup was made, which may lack what was written meanwhile: aibridge sessions rebuild"
+    )
+    await rollup.rebuild(database_url)
+    assert await _is_kept(database)
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_a_trigger_that_is_switched_during_a_rebuild_calls_for_another(
+    connection: Any, database: Database, database_url: str, make: Factory
+) -> None:
+    await make.interception(trail.USERS[0], "seen")
+    switching: list[asyncio.Task[Any]] = []
+
+    async def switch() -> None:
+        for statement in _SWITCHED:
+            await connection.execute(statement)
+
+    def switched(_: int) -> None:
+        switching.append(asyncio.create_task(switch()))
+
+    await connection.execute(_SWITCHED[0])
+    await connection.execute(_SWITCHED[1])
+    await rollup.rebuild(database_url, switched)
+    await asyncio.gather(*switching)
+    assert not await _is_kept(database)
+    await rollup.rebuild(database_url)
+    assert await _is_kept(database)
+
+
+async def test_triggers_that_were_made_anew_are_not_trusted(
+    connection: Any, database: Database, database_url: str
+) -> None:
+    definitions = [
+        row[0]
+        for row in await connection.fetch(
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger "
+            "WHERE tgrelid = 'aibridge_token_usages'::regclass AND tgenabled = 'O' "
+            "AND NOT tgisinternal"
+        )
+    ]
+    for definition in definitions:
+        name = definition.split()[2]
+        await connection.execute(f"DROP TRIGGER {name} ON aibridge_token_usages; {definition}")
+    assert not await _is_kept(database)
+    (fault,) = (await rollup.check(database_url)).triggers
+    assert f"and {len(definitions) - 1} more was switched or made anew" in fault
