@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import HTTPConnection
 
@@ -45,13 +46,16 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     return await _looked_up(connection, _token(connection))
 
 
-async def answered(connection: HTTPConnection, answer: Callable[[Principal], Awaitable[T]]) -> T:
+async def answered(
+    connection: HTTPConnection, answer: Callable[[Principal], Coroutine[Any, Any, T]]
+) -> T:
     """Return the answer for who is calling, or raise what it raises.
 
     Where the key was looked up for an earlier request, the answer is begun for whom it was found to
     be then, beside the look-up of this request: they need not wait for each other. Nothing of that
-    answer is told, not even its error, before the look-up found the same caller; if it finds
-    another, of other rights say, the answer is made again.
+    answer is told, not even its error, before the look-up found the same caller. If it finds
+    another, of other rights say, the answer is made again, when the first one has ended; what that
+    one has read of the request, it can't read again. If it finds nobody, the answer is given up.
 
     Raises:
         UnauthenticatedError: As `authenticate`.
@@ -63,16 +67,13 @@ async def answered(connection: HTTPConnection, answer: Callable[[Principal], Awa
     supposed = _supposed(state.keys, token)
     if supposed is None:
         return await answer(await _looked_up(connection, token))
-    with beside(_looked_up(connection, token)) as looking:
-        try:
-            result = await answer(supposed)
-        except Exception:
-            if await looking == supposed:
-                raise
-        else:
-            if await looking == supposed:
-                return result
-    return await answer(looking.result())
+    with beside(answer(supposed)) as answering:
+        # It has begun, and taken its connection, before the answer takes one.
+        found = await _looked_up(connection, token)
+        if found == supposed:
+            return await answering
+        await asyncio.wait([answering])
+    return await answer(found)
 
 
 def find_token(connection: HTTPConnection) -> str:

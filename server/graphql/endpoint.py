@@ -97,12 +97,17 @@ class GraphQLEndpoint:
             return self._failed(request, error)
 
     async def _for_caller(self, request: Request, headers: Mapping[str, str]) -> Answer:
-        read: list[GraphQLRequest] = []
+        # A body can be read once, and an answer may have to be made again.
+        read: list[GraphQLRequest | ProtocolError] = []
 
         async def answer(principal: Principal) -> Answer:
-            # A body can be read once, and an answer may have to be made again.
             if not read:
-                read.append(await self._read(request, headers))
+                try:
+                    read.append(await self._read(request, headers))
+                except ProtocolError as error:
+                    read.append(error)
+            if isinstance(read[0], ProtocolError):
+                raise read[0]
             return await self._operate(request, headers, principal, read[0])
 
         return await answered(request, answer)

@@ -144,3 +144,45 @@ async def test_a_look_up_that_fails_is_the_failure_of_the_request(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "2"
     assert (await _ask(client)).status_code == 503
+
+
+@pytest.mark.parametrize("body", ["{nope", "[]", ""])
+async def test_a_body_that_is_none_is_read_once(
+    client: httpx.AsyncClient, caller: Caller, database_url: str, body: str
+) -> None:
+    await _change(
+        database_url, "UPDATE users SET rbac_roles = '{owner}' WHERE id = $1", caller.user_id
+    )
+    headers = {"Content-Type": "application/json"}
+    async with asyncio.timeout(5):
+        response = await client.post("/graphql", content=body, headers=headers)
+    assert response.status_code == 400
+
+
+async def test_a_refusal_does_not_wait_for_the_answer(
+    client: httpx.AsyncClient, caller: Caller, database_url: str
+) -> None:
+    await _change(database_url, "DELETE FROM api_keys WHERE user_id = $1", caller.user_id)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("BEGIN; LOCK TABLE aibridge_user_prompts")
+    try:
+        async with asyncio.timeout(5):
+            assert (await client.get(SESSIONS)).status_code == 401
+    finally:
+        await connection.close()
+
+
+async def test_an_answer_leaves_the_look_up_its_connection(
+    database_url: str, caller: Caller
+) -> None:
+    async with (
+        running_app(database_url, pool_size=1, pool_timeout=0.5) as app,
+        client_of(app, headers=caller.headers) as client,
+    ):
+        assert (await client.get(SESSIONS)).status_code == 200
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("BEGIN; LOCK TABLE aibridge_user_prompts")
+        asked = asyncio.create_task(client.get(SESSIONS))
+        await asyncio.sleep(1)
+        await connection.close()
+        assert (await asked).status_code == 200
