@@ -5,7 +5,18 @@ Triggers keep them with every change of a row: of `aibridge_interceptions`, and 
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
+
+import asyncpg
+
+from db.errors import DatabaseError
+
+# Whoever waits for a lock keeps out all that come behind, so not for long.
+_LOCK_TIMEOUT = "500ms"
+_RETRIES = 60
+_RETRY_SECONDS = 0.5
 
 # The plain definition: an interception counts when it has ended.
 _TRUE_INTERCEPTIONS = """
@@ -104,7 +115,23 @@ def _called(tool: str | None) -> str:
 
 
 async def recount(connection: Any) -> None:
-    """Count all anew; writers wait meanwhile, at two million interceptions a second."""
+    """Count all anew; writers wait meanwhile, at two million interceptions a second.
+
+    They don't wait for one who is idle in a transaction: we stand back then, and try again.
+
+    Raises:
+        DatabaseError: Some writer always stood in the way.
+    """
     for statements in (_RECOUNT_INTERCEPTIONS, _RECOUNT_SESSIONS):
-        async with connection.transaction():
-            await connection.execute(statements)
+        await _patiently(connection, statements)
+
+
+async def _patiently(connection: Any, statements: str) -> None:
+    for _ in range(_RETRIES):
+        with suppress(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+                await connection.execute(statements)
+                return
+        await asyncio.sleep(_RETRY_SECONDS)
+    raise DatabaseError("writers hold the rows that are to be counted anew")

@@ -356,7 +356,7 @@ interception_counts = sa.Table(
     sa.Column("client", sa.Text, nullable=False),
     sa.Column("credential_kind", sa.Text, nullable=False),
     sa.Column("interceptions", sa.BigInteger, nullable=False),
-    sa.Index("ix_aibridge_interception_counts_key", "initiator_id", "digest"),
+    sa.Index("ix_aibridge_interception_counts_key", "initiator_id", "digest", "id"),
     postgresql_with={"fillfactor": 80},
 )
 

@@ -198,6 +198,25 @@ async def test_counting_anew_loses_nothing_of_writers_meanwhile(
     assert (await rollup.check(database_url)).is_clean
 
 
+async def test_counting_anew_does_not_keep_writers_waiting_for_one_who_idles(
+    connection: Any, database_url: str
+) -> None:
+    await _add(connection, "abc")
+    await connection.execute("UPDATE aibridge_interception_counts SET interceptions = 7")
+    await connection.execute("BEGIN")
+    await _add(connection, "de")
+    rebuilding = asyncio.create_task(rollup.rebuild(database_url))
+    other = await asyncpg.connect(database_url)
+    for _ in range(10):
+        await asyncio.wait_for(other.execute(_ADD, trail.USERS[1], ["f"], ["opus"]), 2)
+        await asyncio.sleep(0.1)
+    assert not rebuilding.done()
+    await other.close()
+    await connection.execute("COMMIT")
+    await rebuilding
+    assert (await rollup.check(database_url)).is_clean
+
+
 async def test_the_check_names_triggers_that_do_not_count(
     connection: Any, database: Database, database_url: str
 ) -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 from db import embedded, rollup
 from db.database import Database
@@ -359,6 +361,59 @@ async def test_a_batch_leaves_the_planner_to_the_rest_of_the_transaction(
         await connection.execute(many)
         assert await connection.fetchval("SHOW enable_nestloop") == chosen
     assert await connection.fetchval("SHOW enable_nestloop") == "on"
+    assert (await rollup.check(database_url)).is_clean
+
+
+@asynccontextmanager
+async def _role(database_url: str, connection: Any, *grants: str) -> AsyncIterator[Any]:
+    """Lend a connection of a role with these rights only."""
+    await connection.execute("CREATE ROLE stranger LOGIN")
+    for grant in grants:
+        await connection.execute(f"GRANT {grant} TO stranger")
+    url = make_url(database_url).set(username="stranger").render_as_string(hide_password=False)
+    stranger = await asyncpg.connect(url)
+    try:
+        yield stranger
+    finally:
+        await stranger.close()
+        await connection.execute("DROP OWNED BY stranger; DROP ROLE stranger")
+
+
+async def test_who_has_no_rights_has_no_function_run_with_the_owners(
+    connection: Any, database_url: str
+) -> None:
+    functions = [
+        row[0]
+        for row in await connection.fetch(
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE prosecdef AND proname ~ '^aibridge'"
+        )
+    ]
+    assert len(functions) > 20
+    async with _role(database_url, connection) as stranger:
+        await stranger.execute("CREATE TEMP TABLE mine (id int)")
+        for function in functions:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await stranger.execute(
+                    "CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW "
+                    f"EXECUTE FUNCTION {function}"
+                )
+
+
+async def test_temporary_tables_of_a_writer_are_not_taken_for_ours(
+    connection: Any, database_url: str
+) -> None:
+    tables = ("aibridge_sessions", "aibridge_interception_counts", "aibridge_session_counts")
+    writes = "INSERT, UPDATE, SELECT ON aibridge_interceptions"
+    reads = f"SELECT ON {', '.join(tables)}"
+    async with _role(database_url, connection, writes, reads) as stranger:
+        await stranger.execute(_START)
+        for table in tables:
+            await stranger.execute(f"CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL)")
+            await stranger.execute(f"GRANT ALL ON {table} TO PUBLIC")
+        await stranger.execute(_END)
+        for table in tables:
+            assert await stranger.fetchval(f"SELECT count(*) FROM pg_temp.{table}") == 0
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1
     assert (await rollup.check(database_url)).is_clean
 
 

@@ -18,34 +18,37 @@ CREATE TABLE aibridge_interception_counts (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX ix_aibridge_interception_counts_key
-ON aibridge_interception_counts (initiator_id, digest);
+ON aibridge_interception_counts (initiator_id, digest, id);
 
+-- A row that is written often has many versions behind it, which nobody can clear away while some
+-- transaction is open. Read backward the index begins with the newest, and `ctid` leads to it.
 CREATE FUNCTION aibridge_interception_counts_add(changes aibridge_interception_counts[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     change aibridge_interception_counts;
-    free bigint;
+    place tid;
+    number bigint;
 BEGIN
     FOREACH change IN ARRAY changes LOOP
         change.digest := aibridge_kind(change.provider, change.provider_name, change.model,
             change.client, change.credential_kind);
-        SELECT c.id INTO free
+        SELECT c.ctid INTO place
         FROM aibridge_interception_counts c
         WHERE c.initiator_id = change.initiator_id AND c.digest = change.digest
+        ORDER BY c.id DESC
         LIMIT 1
         FOR NO KEY UPDATE SKIP LOCKED;
-        IF free IS NULL THEN
+        UPDATE aibridge_interception_counts c
+        SET interceptions = c.interceptions + change.interceptions
+        WHERE c.ctid = place
+        RETURNING c.ctid, c.interceptions INTO place, number;
+        IF NOT FOUND THEN
             INSERT INTO aibridge_interception_counts (initiator_id, digest, provider, provider_name,
                 model, client, credential_kind, interceptions)
             VALUES (change.initiator_id, change.digest, change.provider, change.provider_name,
                 change.model, change.client, change.credential_kind, change.interceptions);
-        ELSE
-            UPDATE aibridge_interception_counts c
-            SET interceptions = c.interceptions + change.interceptions WHERE c.id = free;
-            IF change.interceptions < 0 THEN
-                DELETE FROM aibridge_interception_counts c
-                WHERE c.id = free AND c.interceptions = 0;
-            END IF;
+        ELSIF number = 0 THEN
+            DELETE FROM aibridge_interception_counts c WHERE c.ctid = place;
         END IF;
     END LOOP;
 END
@@ -91,6 +94,10 @@ BEGIN
             GROUP BY initiator_id, provider, provider_name, model, client, credential_kind
             HAVING sum(number) <> 0
         );
+    END IF;
+    -- The rollup, whose triggers fire later, demands it too: PostgreSQL itself would say less.
+    IF cardinality(changes) > 0 AND TG_OP <> 'DELETE' THEN
+        PERFORM aibridge_demand_read_committed();
     END IF;
     PERFORM aibridge_interception_counts_add(changes);
     RETURN NULL;
