@@ -29,6 +29,9 @@ CHILDREN = (
 
 # Interceptions of one transaction, which holds their sessions' rows for some 30 ms.
 _BATCH = 200
+# What is due of sessions with more than a batch goes at once, so many at most: each transaction
+# computes its sessions anew, which takes some 75 ms for a thousand interceptions that stay.
+_OF_LONG_SESSIONS = 2_000
 # Interceptions whose children are looked through at once for orphans.
 _WALK = 5_000
 
@@ -207,6 +210,7 @@ async def _delete_interceptions(
     if not rows:
         return _Batch(Counter(), None)
     ids = [row["id"] for row in rows]
+    ids = list({*ids, *await _of_long_sessions(connection, limit, ids)})
     # First they leave their sessions, in one step and in the order of locks that all writers keep.
     # What follows is of no session any more, and the triggers have nothing to do.
     await connection.execute(
@@ -222,6 +226,25 @@ async def _delete_interceptions(
     )
     deleted[INTERCEPTIONS] = await _delete(connection, f"{INTERCEPTIONS} WHERE id = ANY ($1)", ids)
     return _Batch(deleted, (rows[-1]["started_at"], rows[-1]["id"]))
+
+
+async def _of_long_sessions(connection: Any, limit: Limit, ids: list[UUID]) -> list[UUID]:
+    """Return what else is due of those sessions of these interceptions that are long."""
+    rows = await connection.fetch(
+        f"""
+        SELECT i.id FROM {INTERCEPTIONS} i
+        JOIN aibridge_sessions s USING (session_id, initiator_id)
+        WHERE s.interceptions > $2 AND i.ended_at IS NOT NULL AND {limit.due}
+            AND (s.session_id, s.initiator_id) IN
+                (SELECT session_id, initiator_id FROM {INTERCEPTIONS} WHERE id = ANY ($3))
+        LIMIT $4 FOR UPDATE OF i SKIP LOCKED
+        """,  # noqa: S608
+        limit.before,
+        _BATCH,
+        ids,
+        _OF_LONG_SESSIONS,
+    )
+    return [row["id"] for row in rows]
 
 
 async def _delete_orphans(connection: Any, limit: Limit, table: str, after: UUID) -> _Batch:

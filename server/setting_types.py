@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -54,3 +55,19 @@ def _networks(value: object) -> object:
 
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+
+# As browsers send it: no slash at the end, no path.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s,]+")
+
+
+def _origins(value: str) -> str:
+    for origin in value.split(","):
+        if origin.strip() and not _ORIGIN.fullmatch(origin.strip()):
+            raise ValueError(
+                f"must be origins as browsers send them, joined by commas, such as "
+                f"https://example.com or http://localhost:3000; {origin.strip()!r} is none"
+            )
+    return value
+
+
+Origins = Annotated[str, AfterValidator(_origins)]

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.url import for_asyncpg, without_password
-from server.setting_types import LimitsStorage, Networks, UpstreamUrl
+from server.setting_types import LimitsStorage, Networks, Origins, UpstreamUrl
 
 # Read by the tests alone.
 _FOR_TESTS = {
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         description="Manifest of trusted documents, as graphql-codegen, Relay or Apollo write it.",
     )
     only_trusted: bool = Field(False, description="Refuse every document that is not trusted.")
-    cors_origins: str = Field(
+    cors_origins: Origins = Field(
         "", description="Origins of pages that may call the server, separated by commas."
     )
 

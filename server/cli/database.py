@@ -88,8 +88,14 @@ async def _cancelled_by_signals(work: Awaitable[T]) -> T:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def cancel() -> None:
+        # Another signal would cut short what ends already: of what was written nobody could tell.
+        if not task.cancelling():
+            task.cancel()
+
     for number in before:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, cancel)
     try:
         return await work
     finally:

@@ -125,7 +125,7 @@ async def test_more_than_a_batch_goes_in_the_order_of_age(
     user = await make.user()
     # Five of one moment: the id decides where the next batch begins.
     for number in range(5):
-        await make.interception(user, f"s{number % 2}", started_at=OLD)
+        await make.interception(user, f"s{number % 3}", started_at=OLD)
     sizes = [batch["aibridge_interceptions"] async for batch in retention.purge(database, LIMIT)]
     assert [size for size in sizes if size] == [2, 2, 1]
     assert (await _rows(database_url))["aibridge_sessions"] == 0
@@ -216,4 +216,27 @@ async def test_readers_and_writers_go_on_meanwhile(
     rows = await _rows(database_url)
     assert rows["aibridge_interceptions"] == 90
     assert rows["aibridge_token_usages"] == 0
+    assert (await rollup.check(database_url)).is_clean
+
+
+async def test_what_is_due_of_a_long_session_goes_at_once(
+    database: Database, database_url: str, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 5)
+    user = await make.user()
+    for number in range(30):
+        made = await make.interception(user, "long", started_at=OLD + timedelta(hours=number))
+        await _children(make, made, OLD)
+        await make.interception(user, f"short {number}", started_at=OLD + timedelta(hours=number))
+    for _ in range(3):
+        await make.interception(user, "long", started_at=NEW)
+    batches = [
+        batch[retention.INTERCEPTIONS]
+        async for batch in retention.purge(database, LIMIT)
+        if batch[retention.INTERCEPTIONS]
+    ]
+    # The first takes all of the long one, beside two or three of the others.
+    assert batches[0] > 30
+    assert sum(batches) == 60
+    assert (await _rows(database_url))["aibridge_sessions"] == 1
     assert (await rollup.check(database_url)).is_clean

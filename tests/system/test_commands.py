@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -186,3 +189,19 @@ async def test_the_index_of_prompts_is_dropped_and_made(database_url: str) -> No
     assert said("create") == "Prompts are indexed.\n"
     assert await connection.fetchval(is_valid)
     await connection.close()
+
+
+def test_an_interrupt_while_the_program_loads_is_heard() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "server", "check"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        while b"pydantic" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert b"Traceback" not in said

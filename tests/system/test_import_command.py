@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.db.recorded import line, record
 
@@ -73,8 +74,9 @@ def test_an_interrupt_says_what_was_written_and_ends_with_130(database_url: str)
     assert b"records read" in stdout
 
 
+@pytest.mark.parametrize("times", [1, 2])
 async def test_an_interrupt_in_the_middle_counts_what_was_written(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, times: int
 ) -> None:
     file = tmp_path / "many.ndjson"
     file.write_bytes(b"".join(line(record(number)) for number in range(1, 30_000)))
@@ -90,9 +92,13 @@ async def test_an_interrupt_in_the_middle_counts_what_was_written(
         if await count(database_url):
             break
         await asyncio.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    # Who is impatient does so again.
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.05)
     stdout, stderr = await process.communicate()
     assert process.returncode == 130, stderr
+    assert b"Task exception" not in stderr
     rows = [row.split() for row in stdout.decode().splitlines()]
     (written,) = [row[1] for row in rows if row[:1] == ["interceptions"]]
     (read,) = [row[0] for row in rows if row[1:3] == ["records", "read,"]]
