@@ -360,15 +360,6 @@ interception_counts = sa.Table(
     postgresql_with={"fillfactor": 80},
 )
 
-# Which version of each trigger kept the rollup when it was last made (`db.rollup`).
-rollup_marks = sa.Table(
-    "aibridge_rollup_marks",
-    metadata,
-    sa.Column("relation", sa.Text, primary_key=True),
-    sa.Column("trigger", sa.Text, primary_key=True),
-    sa.Column("mark", sa.Text, nullable=False),
-)
-
 # A view of all users, deleted ones too; Alembic does not compare views, so it stands alone.
 visible_users = sa.table(
     "visible_users",

@@ -53,12 +53,16 @@ _WANTED = ", ".join(
 
 _ENABLE = {"O": "", "R": "REPLICA ", "A": "ALWAYS "}
 
-# The triggers as they should be, each with the version of the row that tells of it: PostgreSQL
-# writes a new one with every change, be it off and on again.
+# A trigger is marked by a comment with the version of the row that tells of it: PostgreSQL writes a
+# new one with every change, be it off and on again. The mark is of when the rollup was last made.
+_VERSION = "t.oid || ':' || t.xmin"
+_IS_MARKED = f"obj_description(t.oid, 'pg_trigger') IS NOT DISTINCT FROM {_VERSION}"
+
+# The triggers that fire as they should, and their versions.
 _FIRING = f"""
-SELECT wanted.relation, wanted.name, t.oid || ':' || t.xmin AS mark
+SELECT wanted.relation, wanted.name, {_VERSION} AS version
 FROM (VALUES {_WANTED}) wanted(relation, name, fires)
-LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
+JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
     AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
 """  # noqa: S608
 
@@ -66,17 +70,12 @@ LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
 # without one of them its figures would be wrong in silence, so readers go by the plain tables then.
 IS_KEPT = f"""
 SELECT NOT EXISTS (
-    SELECT FROM ({_FIRING}) f
-    LEFT JOIN aibridge_rollup_marks m
-        ON m.relation = f.relation AND m.trigger = f.name AND m.mark = f.mark
-    WHERE m.mark IS NULL
+    SELECT FROM (VALUES {_WANTED}) wanted(relation, name, fires)
+    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
+        AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires AND {_IS_MARKED}
+    WHERE t.oid IS NULL
 )
 """  # noqa: S608
-
-_MARK = """
-INSERT INTO aibridge_rollup_marks (relation, trigger, mark)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-"""
 
 # The plain definition, read off the tables without regard to speed.
 _TRUTH = """
@@ -189,16 +188,12 @@ SELECT aibridge_sessions_recompute(
 FROM unnest($1::text[], $2::uuid[]) k(session_id, initiator_id)
 """
 
-_TRIGGERS = """
-SELECT c.relname || '.' || t.tgname AS name, t.tgenabled::text AS fires,
-    EXISTS (
-        SELECT FROM aibridge_rollup_marks m
-        WHERE m.relation = c.relname AND m.trigger = t.tgname AND m.mark = t.oid || ':' || t.xmin
-    ) AS is_marked
+_TRIGGERS = f"""
+SELECT c.relname || '.' || t.tgname AS name, t.tgenabled::text AS fires, {_IS_MARKED} AS is_marked
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE t.tgname LIKE 'aibridge\\_sessions\\_%' AND c.relname = ANY ($1::text[])
     AND pg_table_is_visible(c.oid)
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +306,7 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
     done = 0
     async with _connected(url) as connection:
         # What changes from here on is found to have changed.
-        firing = [row for row in await connection.fetch(_FIRING) if row["mark"]]
-        marks = [[row[column] for row in firing] for column in ("relation", "name", "mark")]
+        firing = await connection.fetch(_FIRING)
         for statement in (_NEXT_KEYS, _STRAY_KEYS):
             last: tuple[str, UUID] = ("", UUID(int=0))
             while keys := await connection.fetch(statement, *last, _BATCH):
@@ -323,8 +317,11 @@ async def rebuild(url: str, progress: Callable[[int], None] = lambda _: None) ->
         if await counts.faults(connection):
             await counts.recount(connection)
         async with connection.transaction():
-            await connection.execute("DELETE FROM aibridge_rollup_marks")
-            await connection.execute(_MARK, *marks)
+            for trigger in firing:
+                await connection.execute(
+                    f"COMMENT ON TRIGGER {trigger['name']} ON {trigger['relation']} "
+                    f"IS '{trigger['version']}'"
+                )
     return done
 
 

@@ -86,5 +86,5 @@ async def test_a_role_that_may_read_nothing_is_told_so(database_url: str) -> Non
         "The role may not read users, api_keys, aibridge_token_usages, aibridge_user_prompts, "
         "aibridge_tool_usages, aibridge_model_thoughts, aibridge_kinds, aibridge_tool_kinds, "
         "aibridge_sessions, aibridge_session_counts, aibridge_tool_counts, "
-        "aibridge_interception_counts, aibridge_rollup_marks: grant it SELECT on the tables."
+        "aibridge_interception_counts: grant it SELECT on the tables."
     )
