@@ -27,7 +27,10 @@ class Inbound:
         self._receive = receive
         self._waits = waits
         self._pump: asyncio.Task[None] | None = None
-        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+        # Each with whether it is the last: `has_ended` is known before that one is in the queue.
+        self._chunks: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(maxsize=1)
+        self._parts = 0
+        self._is_taken = False
         self._is_answered = False
         self.has_ended = False
         self.is_gone = False
@@ -75,15 +78,16 @@ class Inbound:
         """Return the whole body if it is here already, as small ones are; else None."""
         # One turn of the loop, in which the task takes what the server holds.
         await asyncio.sleep(0)
-        if not self.has_ended:
+        if not self.has_ended or self._parts > 1:
             return None
-        return self._chunks.get_nowait() if not self._chunks.empty() else b""
+        chunk, self._is_taken = self._chunks.get_nowait()
+        return chunk
 
     async def body(self, on_chunk: Callable[[], None]) -> AsyncIterator[bytes]:
         """Yield the body as it comes; `on_chunk` is called whenever the upstream took one."""
         self.start()
-        while not (self.has_ended and self._chunks.empty()):
-            chunk = await self._chunks.get()
+        while not self._is_taken:
+            chunk, self._is_taken = await self._chunks.get()
             if chunk:
                 yield chunk
                 on_chunk()
@@ -98,7 +102,8 @@ class Inbound:
             self.has_ended = not message.get("more_body", False)
             # The last chunk goes through even when empty: it wakes who waits for one.
             if chunk or self.has_ended:
-                await self._chunks.put(chunk)
+                self._parts += 1
+                await self._chunks.put((chunk, self.has_ended))
         if not self._is_answered:
             self.is_gone = True
             self._task.cancel()
