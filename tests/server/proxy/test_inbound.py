@@ -31,12 +31,11 @@ class _Client:
 async def test_the_last_chunk_is_not_lost_behind_a_reader_who_takes_at_once(
     chunks: list[bytes],
 ) -> None:
-    async with Inbound(_Client(chunks).receive, waits=False) as inbound:
+    async with asyncio.timeout(5), Inbound(_Client(chunks).receive, waits=False) as inbound:
         # By then the first one is held and another waits.
         await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
-            taken = [chunk async for chunk in inbound.body(lambda: None)]
-    assert taken == [chunk for chunk in chunks if chunk]
+        taken = [chunk async for chunk in inbound.body(lambda: None)]
+        assert taken == [chunk for chunk in chunks if chunk]
 
 
 async def test_a_body_of_two_chunks_is_not_whole_with_the_first() -> None:
