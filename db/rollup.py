@@ -56,25 +56,25 @@ _ENABLE = {"O": "", "R": "REPLICA ", "A": "ALWAYS "}
 # A trigger is marked by a comment with the version of the row that tells of it: PostgreSQL writes a
 # new one with every change, be it off and on again. The mark is of when the rollup was last made.
 _VERSION = "t.oid || ':' || t.xmin"
-_IS_MARKED = f"obj_description(t.oid, 'pg_trigger') IS NOT DISTINCT FROM {_VERSION}"
+_IS_MARKED = f"(obj_description(t.oid, 'pg_trigger') IS NOT DISTINCT FROM {_VERSION})"
 
-# The triggers that fire as they should, and their versions.
+# Each trigger that must be there, with the one that is and fires as it should, if any.
+_TRIGGERS_THAT_FIRE = f"""
+(VALUES {_WANTED}) wanted(relation, name, fires)
+LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
+    AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
+"""
+
+# Their versions.
 _FIRING = f"""
 SELECT wanted.relation, wanted.name, {_VERSION} AS version
-FROM (VALUES {_WANTED}) wanted(relation, name, fires)
-JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
-    AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires
+FROM {_TRIGGERS_THAT_FIRE} WHERE t.oid IS NOT NULL
 """  # noqa: S608
 
 # Whether the table is there, with all triggers that keep it, as they were when it was last made:
 # without one of them its figures would be wrong in silence, so readers go by the plain tables then.
 IS_KEPT = f"""
-SELECT NOT EXISTS (
-    SELECT FROM (VALUES {_WANTED}) wanted(relation, name, fires)
-    LEFT JOIN pg_trigger t ON t.tgrelid = to_regclass(wanted.relation)
-        AND t.tgname = wanted.name AND t.tgenabled::text = wanted.fires AND {_IS_MARKED}
-    WHERE t.oid IS NULL
-)
+SELECT NOT EXISTS (SELECT FROM {_TRIGGERS_THAT_FIRE} WHERE t.oid IS NULL OR NOT {_IS_MARKED})
 """  # noqa: S608
 
 # The plain definition, read off the tables without regard to speed.

@@ -25,29 +25,22 @@ WHERE p.prosecdef AND p.proname LIKE 'aibridge\\_%' AND pg_function_is_visible(p
 
 def upgrade() -> None:
     """Shut them."""
-    op.get_bind().exec_driver_sql(f"""
-        DO $$
-        DECLARE f record;
-        BEGIN
-            FOR f IN {_OURS} LOOP
-                EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', f.name, f.path);
-                EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.name);
-            END LOOP;
-        END
-        $$
-    """)
+    _alter("f.path || ', pg_temp'", "REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC")
 
 
 def downgrade() -> None:
     """Open them again."""
+    _alter("replace(f.path, ', pg_temp', '')", "GRANT EXECUTE ON FUNCTION %s TO PUBLIC")
+
+
+def _alter(path: str, right: str) -> None:
     op.get_bind().exec_driver_sql(f"""
         DO $$
         DECLARE f record;
         BEGIN
             FOR f IN {_OURS} LOOP
-                EXECUTE format('ALTER FUNCTION %s SET search_path = %s', f.name,
-                    replace(f.path, ', pg_temp', ''));
-                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', f.name);
+                EXECUTE format('ALTER FUNCTION %s SET search_path = %s', f.name, {path});
+                EXECUTE format('{right}', f.name);
             END LOOP;
         END
         $$
